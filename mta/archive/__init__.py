@@ -1,0 +1,1 @@
+"""Daily files that keep every accepted entry and every event."""

@@ -1,0 +1,1 @@
+"""What comes back: signed return paths, delivery reports and what they mean. Pure."""

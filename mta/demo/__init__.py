@@ -1,0 +1,1 @@
+"""One command that shows the whole engine at work on loopback."""

@@ -1,0 +1,1 @@
+"""The listener for what comes back by SMTP: bounces, complaints, unsubscribes."""

@@ -1,0 +1,1 @@
+"""From the public submit streams into the private lanes."""

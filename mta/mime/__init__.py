@@ -1,0 +1,1 @@
+"""Messages as bytes: templates compiled once, rendered per recipient. Pure."""

@@ -1,0 +1,1 @@
+"""The network's door: host names to addresses, sockets and TLS to sessions."""

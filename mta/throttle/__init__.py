@@ -1,0 +1,1 @@
+"""Sites, limits and retry times as functions of their arguments. Pure."""

@@ -1,0 +1,1 @@
+"""Signed tokens, beacon and links, unsubscribe headers. Pure."""

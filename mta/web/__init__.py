@@ -1,0 +1,1 @@
+"""The HTTP endpoint: beacon, click, unsubscribe, view in browser, health, metrics."""

@@ -1,0 +1,1 @@
+"""Delivery: take a batch, open or reuse a session, render, send, settle."""
