@@ -1,0 +1,109 @@
+"""The registry of campaigns and tenants: their documents as submitted, read by ingest, workers and web."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from mta.message import Class
+from mta.queue.keys import Keys
+from mta.queue.link import Client
+
+_DIGEST = "digest"
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A registered campaign: its document as submitted, the class of its stream, and its digest."""
+
+    tenant: str
+    id: str
+    cls: Class
+    document: bytes
+    digest: bytes
+    created: int  # ms since 1970
+    started: bool  # recipients have been accepted
+
+
+class Campaigns:
+    """Documents of campaigns and tenants in Redis."""
+
+    def __init__(self, client: Client, keys: Keys) -> None:
+        self.client = client
+        self.keys = keys
+
+    async def define(self, campaign: Campaign) -> str:
+        """Register a campaign; return "new", "repeat" (same content), "replaced" or "conflict".
+
+        Other content under a known id is a conflict once recipients have been accepted.
+        """
+        key = self.keys.campaign(campaign.tenant, campaign.id)
+        digest, started = await self.client.hmget(key, [_DIGEST, "started"])
+        if digest == campaign.digest:
+            return "repeat"
+        if digest is not None and started:
+            return "conflict"
+        pipe = self.client.pipeline(transaction=True)
+        pipe.hset(
+            key,
+            mapping={
+                _DIGEST: campaign.digest,
+                "document": campaign.document,
+                "cls": int(campaign.cls),
+                "created": campaign.created,
+            },
+        )
+        pipe.zadd(self.keys.campaigns, {f"{campaign.tenant}|{campaign.id}": campaign.created})
+        await pipe.execute()
+        return "new" if digest is None else "replaced"
+
+    async def get(self, tenant: str, campaign: str) -> Campaign | None:
+        """Return a registered campaign."""
+        row = await self.client.hmget(
+            self.keys.campaign(tenant, campaign), ["document", "cls", _DIGEST, "created", "started"]
+        )
+        if row[0] is None:
+            return None
+        return Campaign(tenant, campaign, Class(int(row[1])), row[0], row[2], int(row[3]), bool(row[4]))
+
+    async def document(self, tenant: str, campaign: str) -> bytes | None:
+        """Return a campaign's JSON document as submitted."""
+        value: bytes | None = await self.client.hget(self.keys.campaign(tenant, campaign), "document")
+        return value
+
+    async def start(self, tenant: str, campaign: str) -> None:
+        """Note that recipients have been accepted: the content is fixed from now on."""
+        await self.client.hset(self.keys.campaign(tenant, campaign), "started", 1)
+
+    async def close(self, tenant: str, campaign: str) -> None:
+        """Note that the last recipients entry came: the campaign may finish."""
+        pipe = self.client.pipeline(transaction=False)
+        pipe.hset(self.keys.campaign(tenant, campaign), "closed", 1)
+        pipe.sadd(f"{self.keys.base(0)}dirty", f"{tenant}|{campaign}")
+        await pipe.execute()
+
+    async def closed(self, tenant: str, campaign: str) -> bool:
+        """Return whether the last recipients entry came."""
+        return bool(await self.client.hget(self.keys.campaign(tenant, campaign), "closed"))
+
+    async def list(self, most: int = 1000) -> list[tuple[str, str]]:
+        """Return (tenant, campaign), newest first."""
+        rows = await self.client.zrevrange(self.keys.campaigns, 0, most - 1)
+        return [tuple(row.decode().split("|", 1)) for row in rows]
+
+    async def tenant(self, tenant: str) -> bytes | None:
+        """Return a tenant's JSON document, or None when it has none."""
+        value: bytes | None = await self.client.get(self.keys.tenant(tenant))
+        return value
+
+    async def define_tenant(self, tenant: str, document: bytes) -> None:
+        """Register or replace a tenant."""
+        pipe = self.client.pipeline(transaction=True)
+        pipe.set(self.keys.tenant(tenant), document)
+        pipe.sadd(self.keys.tenants, tenant)
+        await pipe.execute()
+
+    async def tenants(self) -> dict[str, object]:
+        """Return the tenants that have a document, decoded."""
+        names = sorted(await self.client.smembers(self.keys.tenants))
+        documents = await self.client.mget([self.keys.tenant(name.decode()) for name in names]) if names else []
+        return {n.decode(): msgspec.json.decode(d) for n, d in zip(names, documents, strict=True) if d}

@@ -1,0 +1,140 @@
+"""The submission streams: read in the engine's group, accepted once, acknowledged last."""
+
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from redis.exceptions import RedisError, ResponseError
+
+from mta.message import Class
+from mta.queue import scripts
+from mta.queue.keys import Keys
+from mta.queue.link import Client, QueueDown
+
+GROUP = "engine"
+DEAD_BYTES = 64 << 20
+DEAD_ENTRY_KEPT = 1 << 20  # of one refused entry; more than that was never a legal entry
+SEEN_SECONDS = 86400
+
+_pack = msgspec.msgpack.Encoder().encode
+
+StreamEntry = tuple[str, bytes, dict[bytes, bytes]]  # stream, entry id, fields
+
+
+class Opened(msgspec.Struct, array_like=True, frozen=True):
+    """What is known of a submission entry by its key."""
+
+    state: str  # new | resume | repeat | conflict
+    entry: int
+    chunk: int
+    accepted: int
+    refused: int
+
+
+class Intake:
+    """One ingest process's view of the submission streams."""
+
+    def __init__(self, client: Client, blocking: Client, keys: Keys, consumer: str) -> None:
+        self.client = client
+        self.blocking = blocking
+        self.keys = keys
+        self.consumer = consumer
+        self.streams = [keys.control, *(keys.submit(cls) for cls in Class)]
+
+    async def prepare(self) -> None:
+        """Create the streams, the engine's group on them, and the web tier's on the events."""
+        wanted = [(stream, GROUP) for stream in self.streams]
+        wanted += [(self.keys.events(s), group) for s in range(self.keys.shards) for group in ("web", "archive")]
+        for stream, group in wanted:
+            try:
+                await self.client.xgroup_create(stream, group, id="0", mkstream=True)
+            except ResponseError as error:
+                if "BUSYGROUP" not in str(error):
+                    raise
+
+    async def pending(self) -> list[StreamEntry]:
+        """Return what this consumer read in an earlier life and did not acknowledge."""
+        return await self._read(dict.fromkeys(self.streams, "0"), 100, None, self.client)
+
+    async def adopt(self, idle_ms: int) -> list[StreamEntry]:
+        """Return entries that a dead consumer left unacknowledged for `idle_ms`; they are ours now."""
+        out: list[StreamEntry] = []
+        for stream in self.streams:
+            _, rows, *_ = await self.client.xautoclaim(
+                stream, GROUP, self.consumer, min_idle_time=idle_ms, count=50
+            )
+            out += [(stream, entry_id, fields) for entry_id, fields in rows if fields]
+        return out
+
+    async def read(self, block_ms: int) -> list[StreamEntry]:
+        """Return new entries, control first, then by class; bulk only when nothing else came.
+
+        Waits up to `block_ms` when all streams are empty.
+        """
+        for streams, count in ((self.streams[:3], 50), (self.streams[3:], 2)):
+            rows = await self._read(dict.fromkeys(streams, ">"), count, None, self.client)
+            if rows:
+                return rows
+        return await self._read(dict.fromkeys(self.streams, ">"), 1, block_ms, self.blocking)
+
+    async def _read(
+        self, streams: dict[str, str], count: int, block: int | None, client: Client
+    ) -> list[StreamEntry]:
+        try:
+            rows = await client.xreadgroup(GROUP, self.consumer, streams, count=count, block=block)
+        except (RedisError, OSError) as error:
+            raise QueueDown(f"reading the submission streams: {error}") from error
+        out = [(name.decode(), entry_id, fields) for name, entries in rows or () for entry_id, fields in entries]
+        order = {stream: number for number, stream in enumerate(self.streams)}
+        return sorted(out, key=lambda entry: order[entry[0]])
+
+    async def begin(self, tenant: str, key: str, digest: bytes) -> Opened:
+        """Open an entry by its idempotency key; a known key gives what became of it."""
+        base = self.keys.base(0)
+        arguments = [f"{tenant}:{key}", digest, self.keys.shards, 0]
+        word, *numbers = await scripts.run(self.client, "begin", base, arguments)
+        return Opened(word.decode(), *(int(number) for number in numbers))
+
+    async def accept(
+        self, tenant: str, key: str, opened: Opened, accepted: int, refused: int, keep: Any, fields: list[str]
+    ) -> None:
+        """Close an entry: totals, the copy for the archive (`keep`, any msgpack value), its event."""
+        blob = zlib.compress(_pack(keep), 1) if keep is not None else b""
+        arguments = [f"{tenant}:{key}", accepted, refused, opened.entry, blob, fields]
+        await scripts.run(self.client, "accept", self.keys.base(0), arguments)
+
+    async def refuse(self, fields: dict[bytes, bytes], code: str, why: str, ts: int, event: dict[str, str]) -> None:
+        """Copy a refused entry to the dead-letter stream with its reason, and say so in an event."""
+        kept = {name: value[:DEAD_ENTRY_KEPT] for name, value in list(fields.items())[:16]}
+        dead: dict[Any, Any] = {**kept, "code": code, "why": why, "ts": str(ts)}
+        pipe = self.client.pipeline(transaction=True)
+        pipe.xadd(self.keys.dead, dead)
+        pipe.xadd(self.keys.events(0), event)
+        await self._carry_out(pipe)
+
+    async def tell(self, events: Sequence[dict[str, str]]) -> None:
+        """Add events that belong to no lane."""
+        if events:
+            pipe = self.client.pipeline(transaction=False)
+            for event in events:
+                pipe.xadd(self.keys.events(0), event)
+            await self._carry_out(pipe)
+
+    async def done(self, stream: str, entry_id: bytes) -> None:
+        """Acknowledge and delete an entry: only after all it asked for is in the queue."""
+        pipe = self.client.pipeline(transaction=False)
+        pipe.xack(stream, GROUP, entry_id)
+        pipe.xdel(stream, entry_id)
+        await self._carry_out(pipe)
+
+    async def _carry_out(self, pipe: Any) -> None:
+        try:
+            await pipe.execute()
+        except (RedisError, OSError) as error:
+            raise QueueDown(f"writing to Redis: {error}") from error
+
+    async def blob(self, digest: str) -> bytes | None:
+        """Return bytes a producer put aside, or None when they are not there."""
+        value: bytes | None = await self.client.get(self.keys.blob(digest))
+        return value

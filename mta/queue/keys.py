@@ -1,0 +1,74 @@
+"""Every Redis key the engine uses: its name is made here and nowhere else.
+
+Public keys (docs/protocol.md) carry the prefix alone; private keys of a shard carry its hash tag, so that
+whatever one script touches lies in one cluster slot. docs/redis.md says what each holds.
+"""
+
+from dataclasses import dataclass
+
+from mta.message import Class
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Key names under one prefix, for `shards` shards."""
+
+    prefix: str = "mta:"
+    shards: int = 1
+
+    def base(self, shard: int) -> str:
+        """The prefix of a shard's private keys: what every script gets as KEYS[1]."""
+        return f"{self.prefix}{{{shard}}}:"
+
+    def events(self, shard: int) -> str:
+        """The shard's event stream."""
+        return f"{self.base(shard)}events"
+
+    def submit(self, cls: Class) -> str:
+        """The submission stream of a class."""
+        return f"{self.prefix}submit:{cls.label}"
+
+    @property
+    def control(self) -> str:
+        """The stream of `tenant` and `control` entries."""
+        return f"{self.prefix}submit:control"
+
+    @property
+    def dead(self) -> str:
+        """The stream of refused entries."""
+        return f"{self.prefix}dead"
+
+    @property
+    def status(self) -> str:
+        """HASH: the engine's health, for producers."""
+        return f"{self.prefix}status"
+
+    def progress(self, tenant: str, campaign: str) -> str:
+        """HASH: a campaign's running totals, for progress bars."""
+        return f"{self.prefix}progress:{tenant}:{campaign}"
+
+    def blob(self, digest: str) -> str:
+        """STRING: bytes a producer put aside, by their SHA-256."""
+        return f"{self.prefix}blob:{digest}"
+
+    def campaign(self, tenant: str, campaign: str) -> str:
+        """HASH: a campaign's document, its class and digest."""
+        return f"{self.prefix}campaign:{tenant}:{campaign}"
+
+    def tenant(self, tenant: str) -> str:
+        """STRING: a tenant's document."""
+        return f"{self.prefix}tenant:{tenant}"
+
+    @property
+    def tenants(self) -> str:
+        """SET: the ids of the tenants that have a document."""
+        return f"{self.prefix}tenants"
+
+    @property
+    def campaigns(self) -> str:
+        """ZSET: "<tenant>|<campaign>" by time of arrival."""
+        return f"{self.prefix}campaigns"
+
+    def suppression(self, tenant: str, list_: str) -> str:
+        """HASH: keyed digest of an address -> why it gets no mail from this tenant (and list)."""
+        return f"{self.prefix}suppress:{tenant}:{list_}"

@@ -1,0 +1,199 @@
+"""Put, take, settle, recover: thin callers of the scripts, which hold the rules."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mta.queue import codec, scripts
+from mta.queue.codec import Item
+from mta.queue.keys import Keys
+from mta.queue.link import Client
+
+MOST = 256  # records a call: what keeps a script's time on the server within about 2 ms
+
+
+@dataclass(frozen=True, slots=True)
+class PathDefaults:
+    """The limits of a path that has none of its own."""
+
+    rate: float = 0.0  # messages per second; 0 = no limit
+    burst: int = 1  # messages that may go at once after a pause
+    connections: int = 20
+    batch: int = 64  # messages a session takes at once
+
+    def wire(self) -> list[float]:
+        """As take.lua wants them: interval and tolerance in ms, connections, batch."""
+        interval = 1000.0 / self.rate if self.rate else 0
+        return [interval, interval * max(self.burst - 1, 0), self.connections, self.batch]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A worker's sessions on one path: open in all, idle among them, and the batch size its pace allows."""
+
+    path: str
+    open: int
+    idle: int
+    batch: int
+
+
+@dataclass(slots=True)
+class Batch:
+    """Messages of one path under one lease; `fresh`: a new session may be opened for it."""
+
+    path: str
+    fresh: bool
+    items: list[Item] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return f"<Batch {self.path} {len(self.items)}{' fresh' if self.fresh else ''}>"
+
+
+@dataclass(slots=True)
+class Taken:
+    """What a take gave: the server's time, ms until more may be due (-1: nothing waits), the batches."""
+
+    now: int
+    next: int
+    batches: list[Batch]
+    unreadable: list[tuple[bytes, str, str]] = field(default_factory=list)  # id, lane, why
+
+
+OP_FINAL, OP_RETRY, OP_BACK = 1, 2, 3
+
+
+@dataclass(slots=True)
+class Result:
+    """One verdict on its way back; `event` is the flat field, value list of its event, if it has one."""
+
+    op: int
+    id: bytes
+    lane: str
+    scope: str  # "<tenant>|<campaign>"
+    kind: str = ""  # the total to count in
+    item: bytes = b""
+    wait: int = 0  # ms until the retry
+    body: str = ""  # the content to release with a final verdict
+    event: list[str] = field(default_factory=list)
+
+    def wire(self) -> list[Any]:
+        """As settle.lua wants it."""
+        head = [self.op, self.id, self.lane, self.item, self.wait, self.scope, self.kind, self.body]
+        return head + self.event
+
+
+class Queue:
+    """The lanes of one shard."""
+
+    def __init__(self, client: Client, keys: Keys, shard: int = 0) -> None:
+        self.client = client
+        self.keys = keys
+        self.shard = shard
+        self.base = keys.base(shard)
+
+    def __repr__(self) -> str:
+        return f"<Queue {self.base}>"
+
+    async def register(self, worker: str, lease_ms: int) -> tuple[int, int]:
+        """Take the worker's name; return its epoch and how many items it left in flight before."""
+        epoch, left = await scripts.run(self.client, "register", self.base, [worker, lease_ms])
+        return int(epoch), int(left)
+
+    async def put(
+        self,
+        seen: str,
+        chunk: int,
+        groups: Sequence[Sequence[Any]],
+        events: Sequence[Sequence[str]] = (),
+        counts: Sequence[tuple[str, str, int]] = (),
+        bodies: Sequence[tuple[str, bytes, int]] = (),
+    ) -> bool:
+        """Put one chunk of an entry, at most MOST items; False when it had been put before.
+
+        `groups` are [lane, not-before ms or 0, item, ...]. Raises QueueFull when Redis has no room.
+        """
+        arguments = [seen, chunk, groups, events, counts, bodies]
+        return bool(await scripts.run(self.client, "put", self.base, arguments))
+
+    async def take(
+        self,
+        worker: str,
+        epoch: int,
+        *,
+        want: int,
+        most: int,
+        lease_ms: int,
+        defaults: PathDefaults,
+        reports: Sequence[Report] = (),
+    ) -> Taken:
+        """Return batches this worker may send now; raise LostLease when its lease is gone."""
+        told = [[one.path, one.open, one.idle, one.batch] for one in reports]
+        arguments = [worker, epoch, min(want, MOST), most, lease_ms, defaults.wire(), told]
+        now, soonest, *rows = await scripts.run(self.client, "take", self.base, arguments)
+        taken = Taken(now, soonest, [])
+        for path, fresh, *parts in rows:
+            batch = Batch(path.decode(), bool(fresh))
+            for lane_name, *raws in parts:
+                lane = lane_name.decode()
+                for raw in raws:
+                    try:
+                        batch.items.append(codec.decode(raw, lane))
+                    except ValueError as error:
+                        taken.unreadable.append((raw[2 : codec.HEAD], lane, str(error)))
+            taken.batches.append(batch)
+        return taken
+
+    async def settle(
+        self,
+        worker: str,
+        epoch: int,
+        lease_ms: int,
+        results: Sequence[Result],
+        pauses: Sequence[tuple[str, int]] = (),
+    ) -> int:
+        """Write up to MOST results back at once; return how many this worker no longer owned."""
+        wire = [result.wire() for result in results]
+        arguments = [worker, epoch, lease_ms, wire, pauses]
+        return int(await scripts.run(self.client, "settle", self.base, arguments))
+
+    async def flight(self, worker: str) -> list[tuple[bytes, str, bytes]]:
+        """Return (id, lane, item) of all a worker has in flight."""
+        held = await self.client.hgetall(f"{self.base}flight:{worker}")
+        out = []
+        for message_id, value in held.items():
+            lane, _, raw = value.partition(b"\n")
+            out.append((message_id, lane.decode(), raw))
+        return out
+
+    async def workers(self) -> dict[str, int]:
+        """Return each worker's lease end in ms since 1970."""
+        rows = await self.client.zrange(f"{self.base}workers", 0, -1, withscores=True)
+        return {name.decode(): int(ends) for name, ends in rows}
+
+    async def recover(self, worker: str, grace_ms: int) -> int:
+        """Return a dead worker's items to their lanes; return how many. A live lease is left alone."""
+        moved_in_all = 0
+        while True:
+            moved, left = await scripts.run(self.client, "recover", self.base, [worker, grace_ms])
+            moved_in_all += int(moved)
+            if left <= 0:
+                return moved_in_all
+
+    async def body(self, suffix: str) -> bytes | None:
+        """Return the content document of a `message`, or None when it is gone."""
+        document: bytes | None = await self.client.hget(f"{self.base}body:{suffix}", "document")
+        return document
+
+    async def depth(self) -> dict[str, int]:
+        """Return what the shard holds: lanes' items by class, scheduled, in flight."""
+        out = {"urgent": 0, "transactional": 0, "bulk": 0, "scheduled": 0, "in_flight": 0, "parked": 0}
+        names = ("urgent", "transactional", "bulk")
+        async for key in self.client.scan_iter(match=f"{self.base}lane:*", count=1000):
+            out[names[int(key.removeprefix(f"{self.base}lane:".encode())[:1])]] += await self.client.llen(key)
+        for bucket in await self.client.zrange(f"{self.base}wheel", 0, -1):
+            out["scheduled"] += await self.client.llen(f"{self.base}wheel:{bucket.decode()}")
+        for worker in await self.client.hkeys(f"{self.base}epoch"):
+            out["in_flight"] += await self.client.hlen(f"{self.base}flight:{worker.decode()}")
+        async for key in self.client.scan_iter(match=f"{self.base}parked:*", count=1000):
+            out["parked"] += await self.client.scard(key)
+        return out

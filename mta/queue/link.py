@@ -1,0 +1,104 @@
+"""The connection to Redis: how it is made, and the check that the server is safe to keep mail in."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import redis.asyncio as aioredis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, ResponseError
+
+CALL_SECONDS = 30.0  # a script holds the server for milliseconds; half a minute means it is gone
+
+
+class QueueDown(ConnectionError):
+    """Redis can't be reached or does not answer; the message names the address and the cause."""
+
+
+class UnsafeServer(RuntimeError):
+    """The server would lose mail; the message names the fault and the cure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where the queue's server is: a redis://, rediss:// or unix:// URL, and a password kept out of it."""
+
+    url: str
+    password: str = ""
+    ca_file: str = ""
+
+    def __str__(self) -> str:
+        """The address without credentials."""
+        scheme, _, rest = self.url.partition("://")
+        return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
+# redis-py's own annotations join the sync and async clients and both decodings into one union, which says
+# nothing; what a call returns is stated where it is made.
+Client: TypeAlias = Any
+
+
+def connect(server: Server, *, blocking: bool = False) -> Client:
+    """Return a client whose calls are sent once: no hidden retry may run a take or a put twice.
+
+    `blocking` is for XREADGROUP BLOCK and BLPOP, whose silence is no failure.
+    """
+    options: dict[str, Any] = {
+        "protocol": 2,
+        "decode_responses": False,
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": None if blocking else CALL_SECONDS,
+        "socket_connect_timeout": 5.0,
+        "max_connections": 64,
+    }
+    if server.password:
+        options["password"] = server.password
+    if server.ca_file and server.url.startswith("rediss:"):
+        options["ssl_ca_certs"] = server.ca_file
+    client: Client = aioredis.Redis.from_url(server.url, **options)
+    return client
+
+
+async def check(client: Client, server: Server, *, durability: str) -> dict[str, str]:
+    """Return the server's facts (version, durability); raise QueueDown or UnsafeServer (promise P9)."""
+    try:
+        info = await client.info()
+    except RedisError as error:
+        raise QueueDown(f"Redis at {server} does not answer: {error}") from error
+    except OSError as error:
+        raise QueueDown(f"Redis at {server} can't be reached: {error}") from error
+    faults = []
+    if info.get("role") not in (None, "master"):
+        faults.append("it is a replica; connect to the primary")
+    if info.get("maxmemory_policy") not in (None, "noeviction") and int(info.get("maxmemory", 0)):
+        faults.append(
+            f"maxmemory-policy is {info['maxmemory_policy']} and would delete mail; set it to noeviction"
+        )
+    if not int(info.get("aof_enabled", 0)):
+        faults.append("the append-only file is off; set appendonly yes")
+    major, minor, *_ = (int(part) for part in str(info.get("redis_version", "0.0")).split(".")[:2])
+    if (major, minor) < (7, 0):
+        faults.append(f"version {info.get('redis_version')} is too old; Redis 7.0 or Valkey 7.2 is needed")
+    try:
+        sync = str((await client.config_get("appendfsync")).get("appendfsync", ""))
+    except ResponseError:
+        sync = "unknown"  # CONFIG may be forbidden to this user: the other facts stand
+    if sync == "no" or (durability == "always" and sync == "everysec"):
+        faults.append(
+            f"appendfsync is {sync} but durability is {durability}; set appendfsync {durability}"
+            " or change redis.durability"
+        )
+    if faults:
+        raise UnsafeServer(f"Redis at {server} is unsafe for mail: " + "; ".join(faults))
+    return {
+        "version": str(info.get("valkey_version") or info.get("redis_version")),
+        "name": str(info.get("server_name", "redis")),
+        "appendfsync": sync,
+        "run_id": str(info.get("run_id")),
+    }
+
+
+def read_password(path: str) -> str:
+    """Return the password in a file, without its line end; an empty path gives an empty password."""
+    return Path(path).read_text().strip("\r\n") if path else ""

@@ -1,0 +1,41 @@
+#!lua flags=allow-oom
+-- Write verdicts back: out of flight, into the event stream, the totals and, for a retry, the wheel.
+-- A = { worker, epoch, lease, results, pauses }
+--   results  { { op, id, lane, item, wait, scope, kind, body, field, value, ... }... }  (<= 256)
+--     op 1 final: gone; 2 retry: `item` waits `wait` ms; 3 back: `item` returns to the head of its lane
+--     kind  the total to count in ("" = none); body  suffix of the content to release ("" = none)
+--     from field on: the event's fields, none = no event
+--   pauses   { { path, ms }... } paths that nobody shall try before that time
+-- Returns the number of results this worker no longer owned; those change nothing and write no event.
+-- Error LOST when the lease is no longer this worker's: nothing changed.
+local worker = A[1]
+if not owns(worker, A[2]) then return redis.error_reply('LOST lease of ' .. worker) end
+call('ZADD', P .. 'workers', NOW + A[3], worker)
+local flight, lost, totals = P .. 'flight:' .. worker, 0, {}
+for _, r in ipairs(A[4]) do
+  if call('HDEL', flight, r[2]) == 0 then
+    lost = lost + 1
+  else
+    if r[1] == 2 then
+      delay(r[3], r[4], NOW + r[5])
+    elseif r[1] == 3 then
+      push(r[3], { r[4] }, true)
+    end
+    if r[9] then call('XADD', P .. 'events', '*', unpack(r, 9)) end
+    if r[7] ~= '' then
+      local total = totals[r[6]] or {}
+      totals[r[6]] = total
+      total[r[7]] = (total[r[7]] or 0) + 1
+    end
+    if r[8] ~= '' and call('HINCRBY', P .. 'body:' .. r[8], 'left', -1) <= 0 then
+      call('UNLINK', P .. 'body:' .. r[8])
+    end
+  end
+end
+for scope, total in pairs(totals) do
+  for field, n in pairs(total) do count(scope, field, n) end
+end
+for _, pause in ipairs(A[5]) do
+  call('HSET', P .. 'path:' .. pause[1], 'pause', number(NOW + pause[2]))
+end
+return lost

@@ -1,0 +1,64 @@
+"""The Lua scripts: read once, run by digest, so that two versions of the engine can share a server."""
+
+import hashlib
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import msgpack
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from mta.queue.link import Client, QueueDown
+
+
+
+def _pack(arguments: Any) -> bytes:
+    # The server's cmsgpack knows strings but not the later "bin" type, so bytes travel as strings.
+    return msgpack.packb(arguments, use_bin_type=False)  # type: ignore[no-any-return]
+
+
+
+class LostLease(RuntimeError):
+    """The worker's lease has passed to another: it must drop what it holds and register again."""
+
+
+class QueueFull(RuntimeError):
+    """Redis refuses new data because its memory limit is reached."""
+
+
+@cache
+def source(name: str) -> str:
+    """Return the text of a script: its own shebang and contract, the shared prelude, its body."""
+    folder = resources.files("mta.queue") / "lua"
+    own = (folder / f"{name}.lua").read_text()
+    first, _, rest = own.partition("\n")
+    return f"{first}\n{(folder / 'prelude.lua').read_text()}\n{rest}"
+
+
+@cache
+def digest(name: str) -> str:
+    """Return the SHA-1 by which the server knows the script."""
+    return hashlib.sha1(source(name).encode(), usedforsecurity=False).hexdigest()
+
+
+async def run(client: Client, name: str, base: str, arguments: Any) -> Any:
+    """Run a script on the shard whose key prefix is `base`; raise LostLease, QueueFull or QueueDown.
+
+    A reply that never came raises QueueDown too: the call may have been carried out, so every script is
+    written to be repeated or checked afterwards (Queue.reconcile).
+    """
+    blob = _pack(arguments)
+    try:
+        try:
+            return await client.evalsha(digest(name), 1, base, blob)
+        except NoScriptError:
+            return await client.eval(source(name), 1, base, blob)
+    except ResponseError as error:
+        text = str(error)
+        if text.startswith("LOST"):
+            raise LostLease(text) from error
+        if text.startswith("OOM") or "-OOM" in text:
+            raise QueueFull(f"Redis has no memory left for new mail: {text}") from error
+        raise
+    except (RedisError, OSError) as error:
+        raise QueueDown(f"script {name}: {error or type(error).__name__}") from error
