@@ -23,7 +23,7 @@ COUNTED: Final = (
 """The totals of a campaign, in the order they are shown."""
 
 
-def event(kind: str, eid: str, ts: int, **fields: str | int) -> dict[str, str]:
+def event(kind: str, eid: str, ts: int, /, **fields: str | int) -> dict[str, str]:
     """Return the field map of one event; `ts` in ms since 1970; empty fields are left out."""
     out = {"v": "1", "event": kind, "eid": eid, "ts": str(ts)}
     for name, value in fields.items():

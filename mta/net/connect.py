@@ -106,9 +106,7 @@ async def _open(host: Host, dialling: Dialling, context: ssl.SSLContext | None) 
         tls = ""
         if context is not None and client.supports_extension("starttls"):
             stage = Stage.STARTTLS
-            await client.starttls(
-                server_hostname=host.name, tls_context=context, timeout=times.greeting
-            )
+            await client.starttls(server_hostname=host.name, tls_context=context, timeout=times.greeting)
             stage = Stage.EHLO
             await client.ehlo(timeout=times.ehlo)
             cipher = client.get_transport_info("cipher")

@@ -81,12 +81,16 @@ def asker(resolver: dns.asyncresolver.Resolver) -> Ask:
             return Answer((), NEGATIVE_TTL, exists=False)
         except (dns.exception.DNSException, OSError) as error:
             # SERVFAIL and silence are never a bounce and never a reason to try the A record.
-            raise Unroutable(451, f"4.4.3 DNS lookup of {name} {kind} failed: {type(error).__name__}") from error
+            raise Unroutable(
+                451, f"4.4.3 DNS lookup of {name} {kind} failed: {type(error).__name__}"
+            ) from error
         if found.rrset is None:
             return Answer((), NEGATIVE_TTL)
         ttl = min(max(float(found.rrset.ttl), MIN_TTL), MAX_TTL)
         if kind == "MX":
-            pairs = tuple((record.preference, record.exchange.to_text(True).lower()) for record in found.rrset)
+            pairs = tuple(
+                (record.preference, record.exchange.to_text(True).lower()) for record in found.rrset
+            )
         else:
             pairs = tuple((0, record.address) for record in found.rrset)
         return Answer(pairs, ttl)

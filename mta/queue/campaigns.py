@@ -19,6 +19,7 @@ class Campaign:
     id: str
     cls: Class
     document: bytes
+    mailing: bytes  # the checked form that workers read (mta.mime.mailing)
     digest: bytes
     created: int  # ms since 1970
     started: bool  # recipients have been accepted
@@ -48,6 +49,7 @@ class Campaigns:
             mapping={
                 _DIGEST: campaign.digest,
                 "document": campaign.document,
+                "mailing": campaign.mailing,
                 "cls": int(campaign.cls),
                 "created": campaign.created,
             },
@@ -59,15 +61,23 @@ class Campaigns:
     async def get(self, tenant: str, campaign: str) -> Campaign | None:
         """Return a registered campaign."""
         row = await self.client.hmget(
-            self.keys.campaign(tenant, campaign), ["document", "cls", _DIGEST, "created", "started"]
+            self.keys.campaign(tenant, campaign),
+            ["document", "cls", _DIGEST, "created", "started", "mailing"],
         )
         if row[0] is None:
             return None
-        return Campaign(tenant, campaign, Class(int(row[1])), row[0], row[2], int(row[3]), bool(row[4]))
+        return Campaign(
+            tenant, campaign, Class(int(row[1])), row[0], row[5], row[2], int(row[3]), bool(row[4])
+        )
 
     async def document(self, tenant: str, campaign: str) -> bytes | None:
         """Return a campaign's JSON document as submitted."""
         value: bytes | None = await self.client.hget(self.keys.campaign(tenant, campaign), "document")
+        return value
+
+    async def mailing(self, tenant: str, campaign: str) -> bytes | None:
+        """Return a campaign in the form that workers read."""
+        value: bytes | None = await self.client.hget(self.keys.campaign(tenant, campaign), "mailing")
         return value
 
     async def start(self, tenant: str, campaign: str) -> None:
@@ -105,5 +115,7 @@ class Campaigns:
     async def tenants(self) -> dict[str, object]:
         """Return the tenants that have a document, decoded."""
         names = sorted(await self.client.smembers(self.keys.tenants))
-        documents = await self.client.mget([self.keys.tenant(name.decode()) for name in names]) if names else []
+        documents = (
+            await self.client.mget([self.keys.tenant(name.decode()) for name in names]) if names else []
+        )
         return {n.decode(): msgspec.json.decode(d) for n, d in zip(names, documents, strict=True) if d}

@@ -1,9 +1,9 @@
 """Queue items: a record as bytes, with a fixed head that scripts can read without unpacking it.
 
-    byte 0      format, 1 today; an engine leaves items of a newer format alone
-    byte 1      flags (mta.message.Flag), which scripts may set
-    bytes 2-10  message id
-    bytes 11-   msgpack of mta.message.Record
+byte 0      format, 1 today; an engine leaves items of a newer format alone
+byte 1      flags (mta.message.Flag), which scripts may set
+bytes 2-10  message id
+bytes 11-   msgpack of mta.message.Record
 """
 
 from dataclasses import dataclass

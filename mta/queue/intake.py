@@ -45,7 +45,9 @@ class Intake:
     async def prepare(self) -> None:
         """Create the streams, the engine's group on them, and the web tier's on the events."""
         wanted = [(stream, GROUP) for stream in self.streams]
-        wanted += [(self.keys.events(s), group) for s in range(self.keys.shards) for group in ("web", "archive")]
+        wanted += [
+            (self.keys.events(s), group) for s in range(self.keys.shards) for group in ("web", "archive")
+        ]
         for stream, group in wanted:
             try:
                 await self.client.xgroup_create(stream, group, id="0", mkstream=True)
@@ -85,7 +87,9 @@ class Intake:
             rows = await client.xreadgroup(GROUP, self.consumer, streams, count=count, block=block)
         except (RedisError, OSError) as error:
             raise QueueDown(f"reading the submission streams: {error}") from error
-        out = [(name.decode(), entry_id, fields) for name, entries in rows or () for entry_id, fields in entries]
+        out = [
+            (name.decode(), entry_id, fields) for name, entries in rows or () for entry_id, fields in entries
+        ]
         order = {stream: number for number, stream in enumerate(self.streams)}
         return sorted(out, key=lambda entry: order[entry[0]])
 
@@ -96,6 +100,12 @@ class Intake:
         word, *numbers = await scripts.run(self.client, "begin", base, arguments)
         return Opened(word.decode(), *(int(number) for number in numbers))
 
+    async def forget(self, tenant: str, key: str) -> None:
+        """Free the key of a refused entry of which nothing was put."""
+        name = f"{self.keys.base(0)}seen:{tenant}:{key}"
+        if await self.client.hget(name, "chunk") is None:
+            await self.client.delete(name)
+
     async def accept(
         self, tenant: str, key: str, opened: Opened, accepted: int, refused: int, keep: Any, fields: list[str]
     ) -> None:
@@ -104,7 +114,9 @@ class Intake:
         arguments = [f"{tenant}:{key}", accepted, refused, opened.entry, blob, fields]
         await scripts.run(self.client, "accept", self.keys.base(0), arguments)
 
-    async def refuse(self, fields: dict[bytes, bytes], code: str, why: str, ts: int, event: dict[str, str]) -> None:
+    async def refuse(
+        self, fields: dict[bytes, bytes], code: str, why: str, ts: int, event: dict[str, str]
+    ) -> None:
         """Copy a refused entry to the dead-letter stream with its reason, and say so in an event."""
         kept = {name: value[:DEAD_ENTRY_KEPT] for name, value in list(fields.items())[:16]}
         dead: dict[Any, Any] = {**kept, "code": code, "why": why, "ts": str(ts)}
@@ -133,6 +145,13 @@ class Intake:
             await pipe.execute()
         except (RedisError, OSError) as error:
             raise QueueDown(f"writing to Redis: {error}") from error
+
+    async def claim(self, tenant: str, message_id: str, key: str) -> bool:
+        """Bind a message id to the key it came under; False when it is bound to another."""
+        name = f"{self.keys.base(0)}id:{tenant}:{message_id}"
+        if await self.client.set(name, key, nx=True, ex=SEEN_SECONDS):
+            return True
+        return bool(await self.client.get(name) == key.encode())
 
     async def blob(self, digest: str) -> bytes | None:
         """Return bytes a producer put aside, or None when they are not there."""

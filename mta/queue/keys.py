@@ -26,7 +26,11 @@ class Keys:
 
     def submit(self, cls: Class) -> str:
         """The submission stream of a class."""
-        return f"{self.prefix}submit:{cls.label}"
+        return self.submit_stream(cls.label)
+
+    def submit_stream(self, label: str) -> str:
+        """The submission stream of a class's label, or of `control`."""
+        return f"{self.prefix}submit:{label}"
 
     @property
     def control(self) -> str:

@@ -11,11 +11,9 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from mta.queue.link import Client, QueueDown
 
 
-
 def _pack(arguments: Any) -> bytes:
     # The server's cmsgpack knows strings but not the later "bin" type, so bytes travel as strings.
     return msgpack.packb(arguments, use_bin_type=False)  # type: ignore[no-any-return]
-
 
 
 class LostLease(RuntimeError):

@@ -12,6 +12,8 @@ import msgspec
 from mta.queue.keys import Keys
 from mta.queue.link import Client
 
+BULK_ONLY = frozenset({"complained", "complaint", "unsubscribed", "unsubscribe"})
+
 PLATFORM = ""  # the tenant of entries that operators and erasure make for all
 
 
@@ -58,10 +60,13 @@ class Suppressions:
         digests = [self.digest(address) for address in addresses]
         return int(await self.client.hdel(self.keys.suppression(tenant, list_), *digests))
 
-    async def find(self, tenant: str, list_: str, addresses: Sequence[str]) -> list[str]:
+    async def find(
+        self, tenant: str, list_: str, addresses: Sequence[str], *, bulk: bool = True
+    ) -> list[str]:
         """Return for each address the reason it is suppressed, or an empty string.
 
-        Looks in the list, in the tenant's own entries and in the platform's: one round trip.
+        Looks in the list, in the tenant's own entries and in the platform's: one round trip. Mail that is not
+        bulk is stopped by bad addresses alone, not by a complaint or an unsubscribe (docs/protocol.md).
         """
         if not addresses:
             return []
@@ -74,5 +79,7 @@ class Suppressions:
         for row in await pipe.execute():
             for number, value in enumerate(row):
                 if value is not None and not out[number]:
-                    out[number] = _decode(value).reason
+                    reason = _decode(value).reason
+                    if bulk or reason not in BULK_ONLY:
+                        out[number] = reason
         return out

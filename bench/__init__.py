@@ -1,0 +1,1 @@
+"""Measurements of the engine: every figure comes from a command in here that prints JSON."""

@@ -1,0 +1,78 @@
+"""The archive: what was accepted and what became of it, kept after Redis has forgotten it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from mta.archive.days import day_of
+from mta.archive.entries import Entries
+from mta.archive.entries import Entry as Entry
+from mta.archive.log import EventLog
+from mta.archive.recipient import Recipient as Recipient
+from mta.archive.recipient import list_of, recipient_of
+from mta.message import Class, MessageId
+
+FOREVER = 1 << 62
+
+
+class Archive:
+    """Daily files in one directory: one process writes, any number read. Calls block: use threads in a loop."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._entries = Entries(directory)
+        self._events = EventLog(directory)
+
+    def add_entries(self, entries: Sequence[Entry]) -> None:
+        """Keep accepted entries; on disk at return. The same number again replaces the entry."""
+        self._entries.add(entries)
+
+    def entry(self, seq: int) -> Entry | None:
+        """Return the entry with this number."""
+        return self._entries.get(seq)
+
+    def entry_by_key(self, tenant: str, key: str) -> Entry | None:
+        """Return the newest entry that a tenant submitted under an idempotency key."""
+        return self._entries.by_key(tenant, key)
+
+    def campaign(self, tenant: str, campaign: str) -> Entry | None:
+        """Return the newest document of a campaign."""
+        return self._entries.campaign(tenant, campaign)
+
+    def recipient(self, id_: MessageId) -> Recipient | None:
+        """Return whom a message went to; None when its entry is not (or no longer) in the archive."""
+        entry = self._entries.get(id_.entry)
+        if entry is None:
+            return None
+        list_ = ""
+        if entry.kind == "recipients" and entry.cls == Class.BULK:
+            campaign = self._entries.campaign(entry.tenant, entry.campaign)
+            list_ = list_of(campaign.data) if campaign else ""
+        return recipient_of(id_, entry, list_)
+
+    def add_events(self, events: Sequence[Mapping[str, str]]) -> None:
+        """Append events to the files of their days; on disk after `sync`."""
+        self._events.add(events)
+
+    def sync(self) -> None:
+        """Return when every event added is on disk."""
+        self._events.sync()
+
+    def events(
+        self, since_ms: int = 0, until_ms: int = FOREVER, **where: str | frozenset[str]
+    ) -> Iterator[dict[str, str]]:
+        """Yield events with since <= ts < until, oldest day first, at least once each.
+
+        `where` names fields and the value, or set of values, they must have: `events(tenant="acme",
+        event=frozenset({"opened", "clicked"}))`.
+        """
+        return self._events.read(since_ms, until_ms, where)
+
+    def prune(self, now: float, keep_entries: float, keep_events: float) -> int:
+        """Remove days that ended longer ago than the two times (all in seconds); return how many files."""
+        entries = self._entries.prune(day_of(int((now - keep_entries) * 1000)))
+        return entries + self._events.prune(day_of(int((now - keep_events) * 1000)))
+
+    def close(self) -> None:
+        """Write events out and close all files."""
+        self._events.sync()
+        self._entries.close()

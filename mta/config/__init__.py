@@ -1,0 +1,1 @@
+"""Settings: one typed tree, its defaults, and where values come from (file, drop-ins, environment)."""

@@ -1,0 +1,1 @@
+"""The only assembly: settings to objects to processes; start, run, drain, stop."""

@@ -1,0 +1,120 @@
+"""Settings to plain values and doors: the one place that knows both sides."""
+
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from mta.bounce import classify
+from mta.config.sending import Schedule as ScheduleSettings
+from mta.config.settings import Settings
+from mta.daemon import secrets
+from mta.daemon.exits import UNAVAILABLE, Stop
+from mta.net.connect import Dialling, Timeouts
+from mta.queue.keys import Keys
+from mta.queue.lanes import PathDefaults
+from mta.queue.link import Client, QueueDown, Server, UnsafeServer, check, connect, read_password
+from mta.reply import Reply
+from mta.throttle.retry import Schedule
+from mta.workers.contents import HostNames
+from mta.workers.outcome import Judged
+from mta.workers.plan import Plan
+
+
+@dataclass(slots=True)
+class Queueing:
+    """A role's way to Redis: a client for calls, one for blocking reads, the key names, the engine's secrets."""
+
+    client: Client
+    blocking: Client
+    keys: Keys
+    secrets: secrets.Secrets
+
+    async def close(self) -> None:
+        """Close both connections."""
+        await self.client.aclose()
+        await self.blocking.aclose()
+
+
+async def queueing(settings: Settings, url: str) -> Queueing:
+    """Connect to a server that has been found safe; raise Stop(69) when it can't be reached or is unsafe."""
+    redis = settings.redis
+    try:
+        server = Server(url, read_password(redis.password_file), redis.tls_ca)
+    except OSError as error:
+        raise Stop(UNAVAILABLE, f"redis.password_file can't be read: {error}") from error
+    try:
+        client = connect(server)
+    except ValueError as error:
+        raise Stop(UNAVAILABLE, f"redis.url {server} can't be used: {error}") from error
+    try:
+        await check(client, server, durability=redis.durability)
+    except (QueueDown, UnsafeServer) as error:
+        if isinstance(error, QueueDown) or not redis.accept_unsafe:
+            await client.aclose()
+            raise Stop(UNAVAILABLE, str(error)) from error
+    keys = Keys(settings.queue.prefix, settings.queue.shards)
+    return Queueing(client, connect(server, blocking=True), keys, secrets.load(settings.tracking_keys))
+
+
+def hosts(settings: Settings) -> HostNames:
+    """Return the settings' part of tenants' host names."""
+    return HostNames(
+        settings.tenants.bounce_domain,
+        settings.tenants.track_host,
+        settings.tracking.scheme,
+        settings.tracking.base.rstrip("/"),
+    )
+
+
+def plan(settings: Settings, name: str) -> Plan:
+    """Return a worker's plan."""
+    limits, workers, net = settings.limits, settings.workers, settings.net
+    times = net.timeouts
+    return Plan(
+        name=name,
+        lease_ms=int(settings.queue.lease * 1000),
+        sessions=workers.sessions,
+        opening=workers.opening,
+        in_flight=settings.queue.in_flight_most,
+        idle_seconds=workers.idle,
+        messages_per_connection=workers.messages_per_connection,
+        batch_most=limits.batch,
+        defaults=PathDefaults(
+            rate=limits.rate,
+            burst=limits.burst or max(1, int(limits.rate)),
+            connections=limits.connections,
+            batch=min(8, limits.batch),
+        ),
+        dialling=Dialling(
+            port=net.smtp_port,
+            helo=net.helo or socket.getfqdn(),
+            source=net.source,
+            tls=net.tls,
+            timeouts=Timeouts(
+                times.connect, times.greeting, times.ehlo, times.mail, times.rcpt,
+                times.data, times.body, times.dot, times.quit,
+            ),
+        ),
+        schedules=(
+            _schedule(settings.retry.urgent),
+            _schedule(settings.retry.transactional),
+            _schedule(settings.retry.bulk),
+        ),
+        signature_seconds=int(settings.dkim.expire) or None,
+        unreachable_pause_ms=int(limits.unreachable * 1000),
+    )  # fmt: skip
+
+
+def _schedule(given: ScheduleSettings) -> Schedule:
+    return Schedule(given.first, given.factor, given.most, given.lifetime, given.jitter)
+
+
+def classifier() -> classify.Rules:
+    """Return the shipped classification rules, read from the package."""
+    return classify.load((Path(classify.__file__).parent / "rules.toml").read_text())
+
+
+def classify_reply(rules: classify.Rules, reply: Reply) -> Judged:
+    """Return what a refusing reply means."""
+    found = classify.classify(reply.code, reply.enhanced, reply.text, rules)
+    return Judged(found.cls, found.disposition, found.suppress)

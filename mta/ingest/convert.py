@@ -1,0 +1,120 @@
+"""From a checked submission to what the queue stores: mailings, profiles, records. Pure."""
+
+from collections.abc import Mapping, Sequence
+
+from mta.address import Mailbox
+from mta.identity import recipient_id
+from mta.ingest.checked import Campaign, Content, Message, Raw
+from mta.ingest.rows import Row
+from mta.message import Flag, Record
+from mta.mime.document import Attachment, Document
+from mta.mime.mailing import Mailing
+
+
+def mailing_of_campaign(tenant: str, campaign: Campaign) -> Mailing:
+    """Return a campaign's mailing."""
+    content = campaign.content
+    return Mailing(
+        tenant=tenant,
+        from_domain=content.sender.address.domain,
+        campaign=campaign.id,
+        list_=campaign.list_,
+        unsubscribe=campaign.unsubscribe,
+        document=_document(content),
+    )
+
+
+def mailing_of_message(tenant: str, message: Message) -> Mailing:
+    """Return a single message's mailing, with its visible To and Cc."""
+    content = message.content
+    envelope_from = str(message.envelope_from) if message.envelope_from else ""
+    if isinstance(content, Raw):
+        assert isinstance(content.data, bytes)
+        return Mailing(
+            tenant=tenant,
+            from_domain=content.sender.address.domain,
+            message_id=message.id,
+            envelope_from=envelope_from,
+            raw=content.data,
+        )
+    document = _document(content, to=_mailboxes(message.to), cc=_mailboxes(message.cc))
+    return Mailing(
+        tenant=tenant,
+        from_domain=content.sender.address.domain,
+        message_id=message.id,
+        envelope_from=envelope_from,
+        document=document,
+    )
+
+
+def record_of_row(stem: str, row: Row, born: int, expires: int) -> Record:
+    """Return the record of a campaign's recipient."""
+    return Record(
+        name=recipient_id(stem, row.number),
+        rcpt=str(row.address),
+        born=born,
+        expires=expires,
+        ref=row.ref,
+        to_name=row.name,
+        values=row.values,
+        flags=0 if row.track else Flag.TRACK_OFF,
+        locale=row.locale,
+    )
+
+
+def records_of_message(
+    message: Message, values: Sequence[str], born: int, expires: int, body: str
+) -> list[Record]:
+    """Return a record for each envelope recipient of a message."""
+    return [
+        Record(
+            name=recipient_id(message.id, number),
+            rcpt=str(address),
+            born=born,
+            expires=expires,
+            ref=message.ref,
+            values=list(values),
+            body=body,
+            index=number,
+        )
+        for number, address in enumerate(message.recipients)
+    ]
+
+
+def _document(content: Content, *, to: str = "", cc: str = "") -> Document:
+    assert content.html is None or isinstance(content.html, str)
+    return Document(
+        sender=mailbox_text(content.sender),
+        subject=content.subject,
+        text=content.text or None,
+        html=content.html,
+        reply_to=mailbox_text(content.reply_to) if content.reply_to else None,
+        headers=dict(content.headers),
+        attachments=[
+            Attachment(part.name, part.type, part.data, part.cid)
+            for part in content.parts
+            if isinstance(part.data, bytes)
+        ],
+        to_header=to or None,
+        cc_header=cc or None,
+        merge=True,
+        track_opens=content.opens,
+        track_clicks=content.clicks,
+    )
+
+
+def mailbox_text(mailbox: Mailbox) -> str:
+    """Return `Name <address>` with the name quoted, or the bare address."""
+    if not mailbox.name:
+        return str(mailbox.address)
+    quoted = mailbox.name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}" <{mailbox.address}>'
+
+
+def _mailboxes(boxes: Sequence[Mailbox]) -> str:
+    return ", ".join(mailbox_text(box) for box in boxes)
+
+
+def event_map(fields: Mapping[str, str]) -> list[str]:
+    """Return an event's fields flat, as scripts take them."""
+    return [part for pair in fields.items() for part in pair]

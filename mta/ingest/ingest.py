@@ -1,0 +1,161 @@
+"""The ingest loop: entries off the submission streams, checked, carried out, acknowledged last.
+
+An entry is done when all it asked for is in the queue; a crash before that leaves it to be read again, and every step
+knows what it has done. Control comes before mail, and the classes come in their order.
+"""
+
+import asyncio
+import hashlib
+import time
+from dataclasses import dataclass
+
+from mta.event import event
+from mta.ingest.codes import KEY_CONFLICT, UNKNOWN_CAMPAIGN, Refusal, Refused
+from mta.ingest.entry import CONTROL_LABEL, Submission, read
+from mta.ingest.mailroom import Accepted, Mailroom, NotYet
+from mta.ingest.office import Office
+from mta.queue.intake import Intake, StreamEntry
+from mta.queue.link import QueueDown
+from mta.queue.scripts import QueueFull
+
+CAMPAIGN_WAIT_MS = 60_000  # recipients may come before their campaign (docs/protocol.md)
+ADOPT_IDLE_MS = 60_000
+BLOCK_MS = 500
+
+
+@dataclass(slots=True)
+class _Waiting:
+    entry: StreamEntry
+    until: float
+
+
+class Ingest:
+    """One ingest process."""
+
+    def __init__(self, intake: Intake, mailroom: Mailroom, office: Office) -> None:
+        self.intake = intake
+        self.mailroom = mailroom
+        self.office = office
+        self.accepted = 0
+        self.refused = 0
+        self.entries = 0
+        self._waiting: list[_Waiting] = []
+        self._draining = False
+
+    def __repr__(self) -> str:
+        return f"<Ingest {self.entries} entries, {self.accepted} accepted, {self.refused} refused>"
+
+    def drain(self) -> None:
+        """Finish the entry under way, then return from `run`."""
+        self._draining = True
+
+    async def run(self) -> None:
+        """Take entries in until `drain`."""
+        ready = False
+        adopt_at = 0.0
+        while not self._draining:
+            try:
+                if not ready:
+                    await self.intake.prepare()
+                    for entry in await self.intake.pending():
+                        await self.take_in(entry)
+                    ready = True
+                if time.monotonic() > adopt_at:
+                    adopt_at = time.monotonic() + ADOPT_IDLE_MS / 1000
+                    for entry in await self.intake.adopt(ADOPT_IDLE_MS):
+                        await self.take_in(entry)
+                await self._look_again()
+                for entry in await self.intake.read(BLOCK_MS):
+                    await self.take_in(entry)
+            except (QueueDown, QueueFull, OSError):
+                # Nothing is lost: what was not acknowledged is read again from the start.
+                ready = False
+                await asyncio.sleep(0.5)
+
+    async def take_in(self, entry: StreamEntry) -> None:
+        """Carry one entry out and acknowledge it; an entry that waits for its campaign is kept."""
+        if not await self._carry_out(entry):
+            self._waiting.append(_Waiting(entry, time.monotonic() + CAMPAIGN_WAIT_MS / 1000))
+
+    async def _look_again(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            late = time.monotonic() > one.until
+            if not await self._carry_out(one.entry, late=late):
+                self._waiting.append(one)
+
+    async def _carry_out(self, entry: StreamEntry, *, late: bool = False) -> bool:
+        stream, entry_id, fields = entry
+        label = stream.rpartition(":")[2]
+        submission = read(fields, label)
+        if isinstance(submission, Refusal):
+            await self._refuse(entry, submission)
+            return True
+        try:
+            await self._accept(submission, entry_id, label)
+        except Refused as refused:
+            # A refused entry does not use up its key: the cure may be another document under the same one.
+            if refused.code != KEY_CONFLICT:
+                await self.intake.forget(submission.tenant, submission.key)
+            await self._refuse(entry, Refusal(refused.code, refused.why, submission.key, submission.tenant))
+            return True
+        except NotYet as missing:
+            if not late:
+                return False
+            why = f"no campaign {missing} came within {CAMPAIGN_WAIT_MS // 1000} s; submit it before its recipients"
+            await self._refuse(entry, Refusal(UNKNOWN_CAMPAIGN, why, submission.key, submission.tenant))
+            return True
+        self.entries += 1
+        await self.intake.done(stream, entry_id)
+        return True
+
+    async def _accept(self, submission: Submission, entry_id: bytes, label: str) -> None:
+        digest = hashlib.blake2b(
+            submission.data, digest_size=16, person=f"{label[:7]}/{submission.kind[:7]}".encode()
+        ).digest()
+        tenant, key = submission.tenant, submission.key
+        opened = await self.intake.begin(tenant, key, digest)
+        born = int(entry_id.partition(b"-")[0])
+        if opened.state == "conflict":
+            raise Refused(
+                KEY_CONFLICT, f"`key` {key} was used within 24 h for other bytes; use a new key for new mail"
+            )
+        eid = f"{tenant}/{key}/accepted"
+        if opened.state == "repeat":
+            again = event(
+                "accepted", f"{eid}/{entry_id.decode()}", born, tenant=tenant, key=key, kind=submission.kind,
+                count=opened.accepted, refused=opened.refused, repeat=1,
+            )  # fmt: skip
+            await self.intake.tell([again])
+            return
+        if label == CONTROL_LABEL:
+            accepted = Accepted(await self.office.carry_out(submission, born))
+        else:
+            accepted = await self.mailroom.accept(submission, opened, digest, born)
+        self.accepted += accepted.count
+        self.refused += accepted.refused
+        campaign = str(getattr(submission.document, "campaign", "") or "")
+        if submission.kind == "campaign":
+            campaign = submission.document.id  # type: ignore[union-attr]
+        told = event(
+            "accepted", eid, born, tenant=tenant, campaign=campaign, key=key,
+            kind=submission.kind,
+            count=accepted.count, refused=accepted.refused,
+        )  # fmt: skip
+        keep = [born, submission.cls, submission.kind, tenant, key, campaign, submission.data]
+        flat = [part for pair in told.items() for part in pair]
+        await self.intake.accept(
+            tenant, key, opened, accepted.count, accepted.refused,
+            keep if label != CONTROL_LABEL else None, flat,
+        )  # fmt: skip
+
+    async def _refuse(self, entry: StreamEntry, refusal: Refusal) -> None:
+        stream, entry_id, fields = entry
+        now = int(time.time() * 1000)
+        told = event(
+            "rejected", f"{refusal.tenant}/{refusal.key}/rejected/{entry_id.decode()}", now,
+            tenant=refusal.tenant, key=refusal.key, code=refusal.code, why=refusal.why,
+        )  # fmt: skip
+        await self.intake.refuse(fields, refusal.code, refusal.why, now, told)
+        self.refused += 1
+        await self.intake.done(stream, entry_id)

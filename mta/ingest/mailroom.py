@@ -1,0 +1,263 @@
+"""Accept mail: campaigns, recipients and single messages, from checked submission to the lanes.
+
+Every step may be repeated after a crash: a put is remembered per chunk, a definition per digest, and the chunks of
+an entry are cut by row number alone, so a second run cuts them the same way.
+"""
+
+from dataclasses import dataclass, field
+
+from mta import tenancy
+from mta.event import event
+from mta.identity import entry_stem
+from mta.ingest import convert
+from mta.ingest.blobs import digests, fill
+from mta.ingest.checked import Campaign, Message, Recipients
+from mta.ingest.codes import (
+    BAD_TEMPLATE,
+    CAMPAIGN_CLOSED,
+    CAMPAIGN_CONFLICT,
+    ID_TAKEN,
+    KIND,
+    NOT_ALLOWED,
+    UNKNOWN_TENANT,
+    Refused,
+)
+from mta.ingest.entry import Submission
+from mta.ingest.putter import LaneMaker, Putter, chunks
+from mta.ingest.rows import rows
+from mta.ingest.rows import values as values_of
+from mta.message import Class
+from mta.mime import mailing as mailings
+from mta.mime.compile import compile as compile_document
+from mta.mime.compiled import Compiled
+from mta.mime.document import ContentError
+from mta.mime.raw import prepare as prepare_raw
+from mta.queue import campaigns as registry
+from mta.queue.campaigns import Campaigns
+from mta.queue.control import Control, Gate, Scope
+from mta.queue.intake import Intake, Opened
+from mta.queue.lanes import MOST
+from mta.tenancy import Profile
+
+COMPILED_KEPT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The engine's own answers where a document leaves something open."""
+
+    open_tenants: bool = True
+    lifetimes_ms: tuple[int, int, int] = (4 * 86_400_000, 4 * 86_400_000, 4 * 86_400_000)  # by class
+
+
+@dataclass(slots=True)
+class Accepted:
+    """The totals of an entry."""
+
+    count: int = 0
+    refused: int = 0
+
+
+class NotYet(Exception):
+    """The entry names a campaign that has not come: it may come yet."""
+
+
+@dataclass
+class Mailroom:
+    """What accepts mail, and the doors it needs."""
+
+    intake: Intake
+    campaigns: Campaigns
+    putter: Putter
+    control: Control
+    rules: Rules = Rules()
+    _compiled: dict[bytes, Compiled] = field(default_factory=dict)
+
+    async def profile(self, tenant: str) -> Profile:
+        """Return the tenant's profile; raise Refused when it is unknown and must not be."""
+        document = await self.campaigns.tenant(tenant)
+        if document is not None:
+            return tenancy.decode(document)
+        if not self.rules.open_tenants:
+            raise Refused(
+                UNKNOWN_TENANT, f"`tenant` {tenant} is not known here; submit its `tenant` document first"
+            )
+        return Profile(tenant)
+
+    async def accept(self, submission: Submission, opened: Opened, digest: bytes, born: int) -> Accepted:
+        """Carry a submission out; raise Refused, NotYet, QueueFull or QueueDown. May be repeated."""
+        profile = await self.profile(submission.tenant)
+        assert submission.cls is not None
+        if profile.classes and submission.cls.label not in profile.classes:
+            raise Refused(
+                NOT_ALLOWED,
+                f"tenant {profile.id} may not send {submission.cls.label} mail; its classes are {', '.join(profile.classes)}",
+            )
+        match submission.document:
+            case Campaign() as campaign:
+                return await self._campaign(submission, profile, campaign, digest, born)
+            case Recipients() as people:
+                return await self._recipients(submission, people, opened, born)
+            case Message() as message:
+                return await self._message(submission, profile, message, opened, born)
+        raise Refused(KIND, f"`kind` {submission.kind} does not belong on a mail stream")
+
+    # campaigns
+
+    async def _campaign(
+        self, submission: Submission, profile: Profile, campaign: Campaign, digest: bytes, born: int
+    ) -> Accepted:
+        campaign = fill(campaign, await self._blobs(campaign))
+        _check_rights(profile, campaign.content.sender.address.domain, campaign.pool)
+        mailing = convert.mailing_of_campaign(submission.tenant, campaign)
+        assert mailing.document is not None
+        self._compile(mailings.encode(mailing), mailing)
+        assert submission.cls is not None
+        known = registry.Campaign(
+            tenant=submission.tenant,
+            id=campaign.id,
+            cls=submission.cls,
+            document=submission.data,
+            mailing=mailings.encode(mailing),
+            digest=digest,
+            created=born,
+            started=False,
+        )
+        if await self.campaigns.define(known) == "conflict":
+            raise Refused(
+                CAMPAIGN_CONFLICT,
+                f"`id` {campaign.id} is a campaign with other content that already has recipients; choose another id",
+            )
+        if campaign.hold or profile.review:
+            why = "the campaign asked for it" if campaign.hold else "the tenant is under review"
+            held = event(
+                "held",
+                f"{submission.tenant}/{campaign.id}/held",
+                born,
+                tenant=submission.tenant,
+                campaign=campaign.id,
+                scope="campaign",
+                reason=why,
+            )
+            await self.control.close(
+                Scope.of_campaign(submission.tenant, campaign.id), Gate("held", why), held
+            )
+        return Accepted(count=1)
+
+    # recipients
+
+    async def _recipients(
+        self, submission: Submission, people: Recipients, opened: Opened, born: int
+    ) -> Accepted:
+        known = await self.campaigns.get(submission.tenant, people.campaign)
+        if known is None:
+            raise NotYet(people.campaign)
+        if known.cls is not submission.cls:
+            raise Refused(
+                KIND,
+                f"campaign {people.campaign} came on the stream {known.cls.label}; send its recipients there too",
+            )
+        if await self.campaigns.closed(submission.tenant, people.campaign):
+            raise Refused(
+                CAMPAIGN_CLOSED, f"campaign {people.campaign} had its last entry; use a new campaign id"
+            )
+        mailing = mailings.decode(known.mailing)
+        compiled = self._compile(known.mailing, mailing)
+        checked = await self._checked(submission, known)
+        good, bad = rows(people, compiled.fields, compiled.header_fields)
+        stem = entry_stem(submission.tenant, people.campaign, submission.key)
+        expires = checked.expires or born + self.rules.lifetimes_ms[known.cls]
+        list_ = checked.list_ if known.cls is Class.BULK else ""
+        if good and not known.started:
+            await self.campaigns.start(submission.tenant, people.campaign)
+        for chunk, part in enumerate(chunks(good, bad, len(people.rows)), 1):
+            if chunk > opened.chunk or len(self.putter.queues) > 1:
+                records = [(row.number, convert.record_of_row(stem, row, born, expires)) for row in part.good]
+                lane = LaneMaker(known.cls, checked.pool, submission.tenant, people.campaign)
+                await self.putter.put(
+                    submission, opened, chunk, records, lane, list_, checked.not_before, part.bad, born
+                )
+        if people.last:
+            await self.campaigns.close(submission.tenant, people.campaign)
+        return Accepted(len(good), len(bad))
+
+    async def _checked(self, submission: Submission, known: registry.Campaign) -> Campaign:
+        # The document was checked when it came; reading it again gives its times, list and pool.
+        from mta.ingest.entry import MAIL
+
+        document = MAIL["campaign"](known.document, known.tenant, submission.key, known.cls)
+        assert isinstance(document, Campaign)
+        return document
+
+    # single messages
+
+    async def _message(
+        self, submission: Submission, profile: Profile, message: Message, opened: Opened, born: int
+    ) -> Accepted:
+        message = fill(message, await self._blobs(message))
+        _check_rights(profile, message.content.sender.address.domain, message.pool)
+        if message.envelope_from is not None and profile.bounce_domain != message.envelope_from.domain:
+            raise Refused(
+                NOT_ALLOWED,
+                f"`envelope_from` must lie in the tenant's bounce domain {profile.bounce_domain or '(it has none)'}",
+            )
+        if not await self.intake.claim(submission.tenant, message.id, submission.key):
+            raise Refused(ID_TAKEN, f"`id` {message.id} was submitted under another key; choose another id")
+        mailing = convert.mailing_of_message(submission.tenant, message)
+        encoded = mailings.encode(mailing)
+        if mailing.raw is None:
+            compiled = self._compile(encoded, mailing, keep=False)
+            values = values_of(message.vars, compiled.fields)
+            if wrong := compiled.first_bad_value(values):
+                raise Refused(BAD_TEMPLATE, f"`vars.{wrong[0]}` {wrong[1]}")
+        else:
+            values = []
+            try:
+                prepare_raw(mailing.raw)
+            except ContentError as error:
+                raise Refused(BAD_TEMPLATE, str(error)) from error
+        assert submission.cls is not None
+        expires = message.expires or born + self.rules.lifetimes_ms[submission.cls]
+        body = str(opened.entry)
+        records = list(enumerate(convert.records_of_message(message, values, born, expires, body)))
+        lane = LaneMaker(submission.cls, message.pool, submission.tenant, "")
+        for chunk, start in enumerate(range(0, len(records), MOST), 1):
+            part = records[start : start + MOST]
+            await self.putter.put(
+                submission, opened, chunk, part, lane, "", message.not_before, [], born, encoded
+            )
+        return Accepted(len(records))
+
+    # common
+
+    def _compile(self, encoded: bytes, mailing: mailings.Mailing, *, keep: bool = True) -> Compiled:
+        known = self._compiled.get(encoded)
+        if known is not None:
+            return known
+        assert mailing.document is not None
+        try:
+            compiled = compile_document(mailing.document)
+        except ContentError as error:
+            raise Refused(BAD_TEMPLATE, str(error)) from error
+        if keep:
+            if len(self._compiled) >= COMPILED_KEPT:
+                self._compiled.pop(next(iter(self._compiled)))
+            self._compiled[encoded] = compiled
+        return compiled
+
+    async def _blobs(self, document: Campaign | Message) -> dict[str, bytes]:
+        found = {}
+        for digest in digests(document):
+            value = await self.intake.blob(digest)
+            if value is not None:
+                found[digest] = value
+        return found
+
+
+def _check_rights(profile: Profile, from_domain: str, pool: str) -> None:
+    if not profile.may_send_as(from_domain):
+        raise Refused(
+            NOT_ALLOWED, f"`from` uses {from_domain}, which is not among tenant {profile.id}'s from_domains"
+        )
+    if pool and profile.pools and pool not in profile.pools:
+        raise Refused(NOT_ALLOWED, f"`pool` {pool} is not among tenant {profile.id}'s pools")

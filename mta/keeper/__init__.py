@@ -1,0 +1,1 @@
+"""The housekeeper: archive, totals, finished campaigns, trims, health. One per engine is enough."""

@@ -1,0 +1,178 @@
+"""Duties that belong to nobody else: archive, totals, finished campaigns, gates that end, trims, health.
+
+One keeper per engine is enough; two do no harm, since each duty's last step is idempotent.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from mta import __version__
+from mta.archive.archive import Archive, Entry
+from mta.event import event
+from mta.queue.campaigns import Campaigns
+from mta.queue.control import Control, Scope
+from mta.queue.keys import Keys
+from mta.queue.link import QueueDown
+from mta.queue.progress import Progress
+from mta.queue.upkeep import PROTOCOL, Upkeep
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the keeper must know."""
+
+    keys: Keys
+    durability: str = "always"
+    submit_limit: int = 100_000
+    events_max_bytes: int = 1 << 30
+    memory_stop_percent: int = 85  # above it no new mail is accepted: results must still have room
+    keep_entries_s: float = 30 * 86400.0
+    keep_events_s: float = 400 * 86400.0
+
+
+@dataclass(slots=True)
+class Doors:
+    """What the keeper works with."""
+
+    upkeep: Upkeep
+    progress: Progress
+    campaigns: Campaigns
+    control: Control
+    archive: Archive
+
+
+class Keeper:
+    """Runs the duties until `drain`."""
+
+    def __init__(self, settings: Settings, doors: Doors) -> None:
+        self.settings = settings
+        self.doors = doors
+        self.trimmed_unread = 0
+        self._draining = asyncio.Event()
+
+    def drain(self) -> None:
+        """Do each duty once more, then return from `run`."""
+        self._draining.set()
+
+    async def run(self) -> None:
+        """Keep house."""
+        duties: list[tuple[Callable[[], Awaitable[bool]], float]] = [
+            (self.archive_entries, 0.2),
+            (self.archive_events, 0.2),
+            (self.publish_totals, 0.4),
+            (self.open_gates, 1.0),
+            (self.say_status, 1.0),
+            (self.trim, 5.0),
+            (self.prune, 3600.0),
+        ]
+        async with asyncio.TaskGroup() as group:
+            for duty, every in duties:
+                group.create_task(self._repeat(duty, every))
+        for duty, _ in duties[:3]:
+            await duty()
+
+    async def _repeat(self, duty: Callable[[], Awaitable[bool]], every: float) -> None:
+        while not self._draining.is_set():
+            more = False
+            try:
+                more = await duty()
+            except (QueueDown, OSError):
+                pass  # Redis is away: the duty waits with everything else
+            if not more:
+                try:
+                    async with asyncio.timeout(every):
+                        await self._draining.wait()
+                except TimeoutError:
+                    pass
+
+    async def archive_entries(self) -> bool:
+        """Move accepted submission entries to the archive; only then does Redis forget them."""
+        found = await self.doors.upkeep.entries()
+        if not found:
+            return False
+        entries = [
+            Entry(number, ts, -1 if cls is None else cls, kind, tenant, key, campaign, data)
+            for number, (ts, cls, kind, tenant, key, campaign, data) in found.items()
+        ]
+        await asyncio.to_thread(self.doors.archive.add_entries, entries)
+        await self.doors.upkeep.archived(list(found))
+        return True
+
+    async def archive_events(self) -> bool:
+        """Move events to the archive; only then are they acknowledged in its group."""
+        rows = await self.doors.upkeep.events("keeper")
+        if not rows:
+            return False
+        await asyncio.to_thread(self._write_events, [fields for _, _, fields in rows])
+        await self.doors.upkeep.acknowledge(rows)
+        return len(rows) >= 1000
+
+    def _write_events(self, events: list[dict[str, str]]) -> None:
+        self.doors.archive.add_events(events)
+        self.doors.archive.sync()
+
+    async def publish_totals(self) -> bool:
+        """Bring the public totals of changed campaigns up to date, and say which are finished."""
+        scopes = await self.doors.progress.dirty()
+        for tenant, campaign in scopes:
+            if not campaign:
+                continue
+            totals = await self.doors.progress.publish(tenant, campaign)
+            if totals["queued"] == 0 and await self.doors.campaigns.closed(tenant, campaign):
+                now = int(time.time() * 1000)
+                eid = f"{tenant}/{campaign}/finished"
+                counted = {name: str(n) for name, n in totals.items() if name != "queued"}
+                told = event("finished", eid, now, tenant=tenant, campaign=campaign) | counted
+                await self.doors.progress.finish(tenant, campaign, told)
+        return bool(scopes)
+
+    async def open_gates(self) -> bool:
+        """Open scopes whose time is over."""
+        now = int(time.time() * 1000)
+        for scope, gate in (await self.doors.control.gates()).items():
+            if gate.until and gate.until <= now:
+                told = event(
+                    "resumed",
+                    f"{scope}/{gate.until}/resumed",
+                    now,
+                    scope=scope,
+                    reason="its time is over",
+                    by="engine",
+                )
+                await self.doors.control.open(Scope(scope), told)
+        return False
+
+    async def say_status(self) -> bool:
+        """Tell producers how the engine is."""
+        percent = await self.doors.upkeep.memory_percent()
+        full = percent >= self.settings.memory_stop_percent
+        await self.doors.upkeep.status(
+            {
+                "proto_min": PROTOCOL,
+                "proto_max": PROTOCOL,
+                "shards": self.settings.keys.shards,
+                "accepting": 0 if full else 1,
+                "why": f"Redis uses {percent} % of its memory" if full else "",
+                "durability": self.settings.durability,
+                "memory_pct": percent,
+                "submit_limit": self.settings.submit_limit,
+                "engine": __version__,
+                "beat": int(time.time() * 1000),
+            }
+        )
+        return False
+
+    async def trim(self) -> bool:
+        """Remove events that everybody has read."""
+        for shard in range(self.settings.keys.shards):
+            trimmed = await self.doors.upkeep.trim(shard, self.settings.events_max_bytes)
+            self.trimmed_unread += trimmed.unread
+        return False
+
+    async def prune(self) -> bool:
+        """Remove archive files that are past their time."""
+        archive, settings = self.doors.archive, self.settings
+        await asyncio.to_thread(archive.prune, time.time(), settings.keep_entries_s, settings.keep_events_s)
+        return False

@@ -1,0 +1,67 @@
+"""Document -> Compiled: everything that is the same for all recipients is done here, once per content."""
+
+from hashlib import blake2b
+from itertools import product
+
+import msgspec
+
+from mta.mime.compiled import Compiled
+from mta.mime.document import Document
+from mta.mime.headers import header_of
+from mta.mime.items import Item, Tracked, html_items, resolve, text_items
+from mta.mime.layout import Layout
+from mta.mime.merge import Names, split
+from mta.mime.structure import Files, Part, text_part, tree
+from mta.mime.transfer import smaller_in_base64
+
+
+def compile(document: Document) -> Compiled:
+    """Return the document ready to be rendered; raise ContentError naming the part that is wrong and the cure.
+
+    A document without `text` and `html` gets an empty text.
+    """
+    names = Names()
+    merging = names if document.merge else None
+    header = header_of(document, merging)
+    text: list[Item] | None = None
+    html: list[Item] | None = None
+    in_base64 = {}
+    if document.text or not document.html:
+        skeleton, marks = split(document.text or "", "text", merging)
+        text = text_items(skeleton, marks)
+        in_base64["plain"] = smaller_in_base64(skeleton)
+    if document.html:
+        skeleton, marks = split(document.html, "html", merging)
+        html = html_items(skeleton, marks)
+        in_base64["html"] = smaller_in_base64(skeleton)
+    files = Files(document.attachments, html=html is not None)
+    digest = blake2b(msgspec.msgpack.encode(document), digest_size=16).hexdigest()
+
+    layouts = {}
+    pages = {}
+    made = {}
+    top: Part | None = None
+    for clicks, opens in product((False, True), repeat=2):
+        kind = (clicks and document.track_clicks, opens and document.track_opens)
+        if kind not in made:
+            page = resolve(html, clicks=kind[0], opens=kind[1]) if html is not None else []
+            texts = []
+            if text is not None:
+                plain = resolve(text, clicks=False, opens=False)
+                texts.append(text_part("plain", plain, in_base64=in_base64["plain"]))
+            if html is not None:
+                texts.append(text_part("html", page, in_base64=in_base64["html"]))
+            top = tree(texts, files, digest)
+            made[kind] = Layout(top.chunks), page
+        layouts[clicks, opens], pages[clicks, opens] = made[kind]
+    assert top is not None
+    mime = (b"MIME-Version: 1.0\r\n", *(field + b"\r\n" for field in top.fields))
+    tracked = (item.link for item in html or () if isinstance(item, Tracked))
+    return Compiled(
+        fields=names.fields,
+        links=tuple(tracked) if document.track_clicks else (),
+        static=(header.sender, header.to, (*header.others, *mime)),
+        lines=header.lines,
+        layouts=layouts,
+        html=pages if html is not None else None,
+    )

@@ -1,0 +1,106 @@
+"""What control asks of the lanes: close and open scopes, drop what waits."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from mta.queue import scripts
+from mta.queue.keys import Keys
+from mta.queue.link import Client
+
+
+class Gate(msgspec.Struct, omit_defaults=True):
+    """Why a scope is closed: `state` suspended or held; `until` ms since 1970, 0 = until opened."""
+
+    state: str
+    reason: str = ""
+    by: str = ""
+    until: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a control acts on, in the gates' spelling."""
+
+    text: str
+
+    @classmethod
+    def of_tenant(cls, tenant: str) -> "Scope":
+        """All mail of a tenant."""
+        return cls(f"t|{tenant}")
+
+    @classmethod
+    def of_campaign(cls, tenant: str, campaign: str) -> "Scope":
+        """One campaign."""
+        return cls(f"c|{tenant}|{campaign}")
+
+    @classmethod
+    def of_site(cls, site: str) -> "Scope":
+        """All mail to a site."""
+        return cls(f"s|{site}")
+
+
+class Control:
+    """Closes, opens and purges, on every shard."""
+
+    def __init__(self, client: Client, keys: Keys) -> None:
+        self.client = client
+        self.keys = keys
+
+    async def close(self, scope: Scope, gate: Gate, event: dict[str, str]) -> bool:
+        """Close a scope within a second on all workers; True when it was open before (the event says so)."""
+        state = msgspec.json.encode(gate).decode()
+        fresh = 0
+        for shard in range(self.keys.shards):
+            told = _flat(event) if shard == 0 else []
+            fresh += await scripts.run(
+                self.client, "gate", self.keys.base(shard), ["close", scope.text, state, told]
+            )
+        return fresh > 0
+
+    async def open(self, scope: Scope, event: dict[str, str]) -> bool:
+        """Open a scope and let its mail go on; False when it was not closed."""
+        was_closed = False
+        for shard in range(self.keys.shards):
+            told = _flat(event) if shard == 0 else []
+            while True:
+                back = await scripts.run(
+                    self.client, "gate", self.keys.base(shard), ["open", scope.text, "", told]
+                )
+                was_closed = was_closed or back >= 0
+                if back <= 0:
+                    break
+        return was_closed
+
+    async def gates(self) -> dict[str, Gate]:
+        """Return the closed scopes with their reasons."""
+        rows = await self.client.hgetall(f"{self.keys.base(0)}gates")
+        return {scope.decode(): msgspec.json.decode(state, type=Gate) for scope, state in rows.items()}
+
+    async def purge(self, tenant: str, campaign: str, event: dict[str, str]) -> int:
+        """Drop what waits of a campaign (empty: of the tenant's single messages); return how many."""
+        dropped = 0
+        for shard in range(self.keys.shards):
+            cursor, number = "", 0
+            while cursor != "done":
+                # An event per step, each with its own count and its own stable id.
+                told = _flat(event | {"eid": f"{event['eid']}/{shard}.{number}"})
+                count, raw = await scripts.run(
+                    self.client, "purge", self.keys.base(shard), [f"{tenant}|{campaign}", told, cursor]
+                )
+                dropped += count
+                number += 1
+                cursor = raw.decode()
+        return dropped
+
+    async def scopes_of(self, tenant: str) -> list[str]:
+        """Return the campaigns of a tenant that have mail in lanes ("" = single messages)."""
+        found: set[str] = set()
+        for shard in range(self.keys.shards):
+            for name in await self.client.smembers(f"{self.keys.base(shard)}of:{tenant}"):
+                found.add(name.decode().partition("|")[2])
+        return sorted(found)
+
+
+def _flat(event: dict[str, str]) -> list[str]:
+    return [part for pair in event.items() for part in pair]

@@ -1,0 +1,48 @@
+"""Campaign totals: counted by the scripts in each shard, summed here, shown to producers in one public HASH."""
+
+from mta.event import FINAL
+from mta.queue import scripts
+from mta.queue.keys import Keys
+from mta.queue.link import Client
+
+Scope = tuple[str, str]  # tenant, campaign
+
+
+class Progress:
+    """The totals of campaigns over all shards."""
+
+    def __init__(self, client: Client, keys: Keys) -> None:
+        self.client = client
+        self.keys = keys
+
+    async def dirty(self, most: int = 200) -> set[Scope]:
+        """Return scopes whose totals changed, and forget that they did; the caller publishes them now."""
+        found: set[Scope] = set()
+        for shard in range(self.keys.shards):
+            for name in await self.client.spop(f"{self.keys.base(shard)}dirty", most) or ():
+                tenant, _, campaign = name.decode().partition("|")
+                found.add((tenant, campaign))
+        return found
+
+    async def totals(self, tenant: str, campaign: str) -> dict[str, int]:
+        """Return the totals by event kind, with `queued`: accepted and without a final event yet."""
+        out: dict[str, int] = {}
+        for shard in range(self.keys.shards):
+            row = await self.client.hgetall(f"{self.keys.base(shard)}count:{tenant}|{campaign}")
+            for name, value in row.items():
+                if name != b"finished":
+                    out[name.decode()] = out.get(name.decode(), 0) + int(value)
+        out["queued"] = out.get("accepted", 0) - sum(out.get(kind, 0) for kind in FINAL)
+        return out
+
+    async def publish(self, tenant: str, campaign: str) -> dict[str, int]:
+        """Write a campaign's totals where producers read them; return them."""
+        totals = await self.totals(tenant, campaign)
+        await self.client.hset(self.keys.progress(tenant, campaign), mapping=totals)
+        return totals
+
+    async def finish(self, tenant: str, campaign: str, event: dict[str, str]) -> bool:
+        """Say that the campaign is finished; False when that had been said."""
+        flat = [part for pair in event.items() for part in pair]
+        arguments = [f"{tenant}|{campaign}", flat]
+        return bool(await scripts.run(self.client, "finish", self.keys.base(0), arguments))

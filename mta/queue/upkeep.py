@@ -1,0 +1,98 @@
+"""What keeps Redis small and its readers informed: entries and events on their way to the archive, trims, status."""
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from mta.queue.keys import Keys
+from mta.queue.link import Client
+
+ARCHIVE_GROUP = "archive"
+PROTOCOL = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Trim:
+    """What a trim did: entries removed, and how many of them some group had not acknowledged."""
+
+    removed: int = 0
+    unread: int = 0
+
+
+class Upkeep:
+    """The keeper's calls."""
+
+    def __init__(self, client: Client, keys: Keys) -> None:
+        self.client = client
+        self.keys = keys
+
+    async def entries(self, most: int = 100) -> dict[int, Any]:
+        """Return accepted submission entries that are not in the archive yet, by number."""
+        _, rows = await self.client.hscan(f"{self.keys.base(0)}entry", 0, count=most)
+        return {int(number): msgspec.msgpack.decode(zlib.decompress(blob)) for number, blob in rows.items()}
+
+    async def archived(self, numbers: list[int]) -> None:
+        """Forget entries that are safe in the archive."""
+        if numbers:
+            await self.client.hdel(f"{self.keys.base(0)}entry", *(str(number) for number in numbers))
+
+    async def events(self, consumer: str, most: int = 2000) -> list[tuple[int, bytes, dict[str, str]]]:
+        """Return events the archive has not acknowledged: (shard, stream id, fields), oldest first."""
+        out = []
+        for shard in range(self.keys.shards):
+            stream = self.keys.events(shard)
+            for position in ("0", ">"):
+                rows = await self.client.xreadgroup(ARCHIVE_GROUP, consumer, {stream: position}, count=most)
+                for _, entries in rows or ():
+                    out += [(shard, entry_id, _text(fields)) for entry_id, fields in entries if fields]
+                if out:
+                    break  # what an earlier life left comes first, by itself
+        return out
+
+    async def acknowledge(self, rows: list[tuple[int, bytes, dict[str, str]]]) -> None:
+        """Tell the event streams what the archive holds."""
+        for shard in {shard for shard, _, _ in rows}:
+            ids = [entry_id for number, entry_id, _ in rows if number == shard]
+            await self.client.xack(self.keys.events(shard), ARCHIVE_GROUP, *ids)
+
+    async def trim(self, shard: int, max_bytes: int) -> Trim:
+        """Remove events that every group has acknowledged; beyond `max_bytes`, also those only archived.
+
+        The archive's own position is never passed: what is not in the archive is not removed.
+        """
+        stream = self.keys.events(shard)
+        positions = {}
+        for group in await self.client.xinfo_groups(stream):
+            oldest = group["last-delivered-id"]
+            if group["pending"]:
+                pending = await self.client.xpending(stream, group["name"])
+                oldest = pending["min"]
+            positions[group["name"].decode()] = oldest
+        archived = positions.get(ARCHIVE_GROUP, b"0-0")
+        limit = min(positions.values(), key=_order, default=b"0-0")
+        removed = await self.client.xtrim(stream, minid=limit, approximate=True)
+        unread = 0
+        if int(await self.client.memory_usage(stream) or 0) > max_bytes:
+            unread = await self.client.xtrim(stream, minid=archived, approximate=True)
+        return Trim(removed + unread, unread)
+
+    async def status(self, fields: dict[str, str | int]) -> None:
+        """Publish the engine's health for producers."""
+        await self.client.hset(self.keys.status, mapping=fields)
+
+    async def memory_percent(self) -> int:
+        """Return how much of maxmemory is used, 0 when there is no limit."""
+        info = await self.client.info("memory")
+        most = int(info.get("maxmemory", 0))
+        return int(info["used_memory"]) * 100 // most if most else 0
+
+
+def _text(fields: dict[bytes, bytes]) -> dict[str, str]:
+    return {name.decode(): value.decode("utf-8", "replace") for name, value in fields.items()}
+
+
+def _order(stream_id: bytes) -> tuple[int, int]:
+    milliseconds, _, sequence = stream_id.decode().partition("-")
+    return int(milliseconds), int(sequence or 0)

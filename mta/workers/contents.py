@@ -1,0 +1,152 @@
+"""What many messages share, ready to render: documents from the queue, compiled once and kept in a bounded cache.
+
+Redis holds source documents only (docs/redis.md); what is compiled from them lives and dies with the process.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from mta import tenancy
+from mta.dkim.key import Signer
+from mta.mime.compile import compile as compile_document
+from mta.mime.compiled import Compiled
+from mta.mime.mailing import Mailing
+from mta.mime.raw import RawContent
+from mta.mime.raw import prepare as prepare_raw
+from mta.queue.campaigns import Campaigns
+from mta.queue.codec import Item
+from mta.queue.lanes import Queue
+from mta.tenancy import Profile
+from mta.workers.keyring import Keyring
+
+MOST_CONTENTS = 500
+PROFILE_SECONDS = 5.0
+
+
+class ContentGone(LookupError):
+    """The content a message refers to is not in the queue."""
+
+
+@dataclass(slots=True)
+class Content:
+    """One mailing made ready: compiled template, tenant, signers."""
+
+    mailing: Mailing
+    profile: Profile
+    compiled: Compiled | RawContent
+    signers: list[Signer]
+    bounce_domain: str
+    base_url: str
+    fresh_until: float = field(default=0.0)  # loop time at which tenant and keys are looked at again
+
+
+@dataclass(frozen=True, slots=True)
+class HostNames:
+    """The settings' part of a tenant's host names."""
+
+    bounce_domain: str = ""
+    track_host: str = ""
+    scheme: str = "https"
+    base_url: str = ""  # replaces scheme and host: for one engine behind one name
+
+
+class Contents:
+    """Loads contents before a batch is sent; `get` is then immediate."""
+
+    def __init__(
+        self,
+        campaigns: Campaigns,
+        queue: Queue,
+        keyring: Keyring,
+        hosts: HostNames,
+        clock: Callable[[], float],
+    ) -> None:
+        self.campaigns = campaigns
+        self.queue = queue
+        self.keyring = keyring
+        self.hosts = hosts
+        self.clock = clock
+        self._kept: OrderedDict[tuple[str, str], Content] = OrderedDict()
+        self._loading: dict[tuple[str, str], asyncio.Task[Content]] = {}
+
+    def get(self, item: Item) -> Content | None:
+        """Return the content of an item if it is at hand and fresh."""
+        content = self._kept.get(_key(item))
+        if content is None or content.fresh_until < self.clock():
+            return None
+        return content
+
+    async def load(self, item: Item) -> Content:
+        """Return the content of an item, from the cache or the queue.
+
+        Raises ContentGone, ContentError (it can't be compiled), KeyFault (a DKIM key is unusable), QueueDown.
+        """
+        content = self.get(item)
+        if content is not None:
+            return content
+        key = _key(item)
+        task = self._loading.get(key)
+        if task is None:
+            task = asyncio.ensure_future(self._load(item, key))
+            self._loading[key] = task
+            task.add_done_callback(lambda _: self._loading.pop(key, None))
+        return await asyncio.shield(task)
+
+    def forget(self, item: Item) -> None:
+        """Let a single message's content go."""
+        if item.record.body:
+            self._kept.pop(_key(item), None)
+
+    async def _load(self, item: Item, key: tuple[str, str]) -> Content:
+        tenant, campaign = item.lane.split("|")[3:]
+        if item.record.body:
+            raw = await self.queue.body(item.record.body)
+        else:
+            raw = await self.campaigns.mailing(tenant, campaign)
+        if raw is None:
+            raise ContentGone(f"the content of {item.record.name} is no longer in the queue")
+        mailing = msgspec.msgpack.decode(raw, type=Mailing)
+        known = self._kept.get(key)
+        if known is not None and known.mailing == mailing:
+            compiled = known.compiled
+        elif mailing.raw is not None:
+            compiled = prepare_raw(mailing.raw)
+        else:
+            assert mailing.document is not None
+            compiled = compile_document(mailing.document)
+        profile_document = await self.campaigns.tenant(tenant)
+        profile = tenancy.decode(profile_document) if profile_document else Profile(tenant)
+        signers = await self._signers(mailing.from_domain, profile)
+        host = tenancy.track_host(profile, self.hosts.track_host, mailing.from_domain)
+        content = Content(
+            mailing=mailing,
+            profile=profile,
+            compiled=compiled,
+            signers=signers,
+            bounce_domain=tenancy.bounce_domain(profile, self.hosts.bounce_domain, mailing.from_domain),
+            base_url=self.hosts.base_url or f"{self.hosts.scheme}://{host}",
+            fresh_until=self.clock() + PROFILE_SECONDS,
+        )
+        self._kept[key] = content
+        self._kept.move_to_end(key)
+        while len(self._kept) > MOST_CONTENTS:
+            self._kept.popitem(last=False)
+        return content
+
+    async def _signers(self, from_domain: str, profile: Profile) -> list[Signer]:
+        if not profile.dkim:
+            return await self.keyring.signers(from_domain)
+        found: list[Signer] = []
+        for domain, selector in profile.dkim:
+            if domain == from_domain or from_domain.endswith("." + domain):
+                found += await self.keyring.signers(domain, (selector,))
+        return found
+
+
+def _key(item: Item) -> tuple[str, str]:
+    record = item.record
+    return ("body", record.body) if record.body else ("campaign", item.lane.split("|", 3)[3])

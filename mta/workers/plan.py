@@ -1,0 +1,53 @@
+"""What a worker is given: its settings as plain values, and the doors it works with."""
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mta.net.connect import Dialling
+from mta.net.resolver import Resolver
+from mta.queue.lanes import PathDefaults, Queue, Result
+from mta.queue.suppression import Suppressions
+from mta.queue.wake import Bell
+from mta.reply import Reply
+from mta.throttle.retry import Schedule
+from mta.tracking.token import Keys
+from mta.workers.contents import Contents
+from mta.workers.journal import Journal
+from mta.workers.outcome import Judged
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A worker's settings."""
+
+    name: str
+    lease_ms: int = 30_000
+    sessions: int = 500
+    opening: int = 32  # sessions being opened at once: connecting costs ten times a message
+    in_flight: int = 4096
+    idle_seconds: float = 10.0
+    messages_per_connection: int = 1000
+    batch_most: int = 64
+    permission_seconds: float = 2.0  # a taken message not started by then is given back
+    defaults: PathDefaults = field(default_factory=lambda: PathDefaults(batch=8))
+    dialling: Dialling = field(default_factory=Dialling)
+    schedules: tuple[Schedule, Schedule, Schedule] = (Schedule(), Schedule(), Schedule())
+    signature_seconds: int | None = 7 * 86400
+    unreachable_pause_ms: int = 30_000
+
+
+@dataclass(slots=True)
+class Doors:
+    """Queue, lists, resolver, contents, keys, journal; how replies are classified; who is told of results."""
+
+    queue: Queue
+    bell: Bell
+    suppressions: Suppressions
+    resolver: Resolver
+    contents: Contents
+    tokens: Keys
+    journal: Journal
+    tls: ssl.SSLContext | None
+    classify: Callable[[Reply], Judged]
+    told: Callable[[Result], None]

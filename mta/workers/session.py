@@ -1,0 +1,242 @@
+"""A live SMTP session: a dialogue on a transport, driven by callbacks so that a message needs no task.
+
+The dialogue decides everything that SMTP decides. This module moves bytes, keeps the deadline of the stage
+it waits in, and asks its owner for what the dialogue needs: permission, content, a place for verdicts.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from mta.net.connect import Opened, Timeouts
+from mta.queue.codec import Item
+from mta.smtp.dialogue import Dialogue, Done, Ended, Envelope, Happening, NeedContent, Unsent
+from mta.verdict import Stage, Verdict
+from mta.workers.contents import Content
+from mta.workers.outcome import Hop
+
+
+class Work:
+    """One taken message on its way through a session."""
+
+    __slots__ = ("content", "item", "settled")
+
+    def __init__(self, item: Item, content: Content | None = None) -> None:
+        self.item = item
+        self.content = content
+        self.settled = False  # it has a result already: what the session says later is not asked for
+
+    def __repr__(self) -> str:
+        return f"<Work {self.item.record.name}>"
+
+
+class Owner(Protocol):
+    """What a session asks of the worker."""
+
+    def may_send(self, taken_at: float) -> bool:
+        """Whether a message taken at that loop time may still be started: lease held, permission fresh."""
+
+    def envelope(self, work: Work) -> Envelope | None:
+        """The envelope to offer; None when the owner has settled the message itself."""
+
+    def content(self, work: Work) -> Sequence[bytes] | None:
+        """The whole message; None when it can't be made (the owner has settled it)."""
+
+    def dot(self, work: Work) -> None:
+        """The message's final dot goes out now."""
+
+    def verdict(self, work: Work, verdict: Verdict, session: "Session") -> None:
+        """What became of it."""
+
+    def back(self, work: Work) -> None:
+        """It had no effect and may be tried by anyone."""
+
+    def finished(self, session: "Session") -> None:
+        """The batch is through; the session can take another."""
+
+    def gone(self, session: "Session") -> None:
+        """The connection has ended."""
+
+
+class Session(asyncio.Protocol):
+    """One open connection to a host of a path."""
+
+    def __init__(self, owner: Owner, path: str, opened: Opened, dialogue: Dialogue, times: Timeouts) -> None:
+        self.owner = owner
+        self.path = path
+        self.dialogue = dialogue
+        self.transport = opened.transport
+        local = opened.transport.get_extra_info("sockname")
+        self.hop = Hop(
+            f"{opened.host.name} [{opened.host.address}]", str(local[0]) if local else "", opened.tls
+        )
+        self.times = times
+        self.loop = asyncio.get_running_loop()
+        self.waiting: deque[Work] = deque()
+        self.taken_at = 0.0
+        self.started_at = 0.0
+        self.sent = 0  # messages offered in this session's life
+        self.in_batch = 0
+        self.running = False
+        self.quitting = False
+        self.lost = False
+        self.deadline = 0.0
+        self.idle_since = self.loop.time()
+        opened.transport.set_protocol(self)
+
+    def __repr__(self) -> str:
+        state = "lost" if self.lost else "running" if self.running else "idle"
+        return f"<Session {self.path} {self.hop.mx} {state} {self.sent} sent, {self.dialogue!r}>"
+
+    @property
+    def usable(self) -> bool:
+        """Whether another batch may start on it."""
+        return not (self.lost or self.quitting or self.dialogue.ended or self.transport.is_closing())
+
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for a batch."""
+        return self.usable and not self.running
+
+    def run(self, batch: Sequence[Work], taken_at: float) -> None:
+        """Send a batch; the owner hears of each message, then `finished` or `gone`."""
+        self.waiting.extend(batch)
+        if not self.usable:
+            self._give_back()
+            return
+        self.taken_at = taken_at
+        self.started_at = self.loop.time()
+        self.in_batch = 0
+        self.running = True
+        self._pump()
+
+    def quit(self) -> None:
+        """Say goodbye; what comes of it changes no result."""
+        if self.idle:
+            self.quitting = True
+            self.dialogue.quit()
+            self.deadline = self.loop.time() + self.times.quit
+            self._flush()
+
+    def check(self, now: float) -> None:
+        """End the session when its stage's time is over; called a few times a second for all sessions."""
+        if self.deadline and now > self.deadline and not self.lost:
+            self.deadline = 0.0
+            self._handle(self.dialogue.eof("timed out"))
+            self._over()
+
+    def abort(self, why: str) -> None:
+        """Drop the connection; open verdicts become Deferred."""
+        if not self.lost:
+            self._handle(self.dialogue.eof(why))
+            self._over()
+
+    # asyncio.Protocol
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the server."""
+        self._handle(self.dialogue.receive(data))
+        if self.running:
+            self._pump()
+        elif self.dialogue.ended:
+            self._over()
+        else:
+            self._flush()
+
+    def eof_received(self) -> bool:
+        """The server has closed its side."""
+        self._handle(self.dialogue.eof("connection closed by the server"))
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        why = "connection lost" if exc is None else f"connection lost ({exc})"
+        self._handle(self.dialogue.eof(why))
+        self._over()
+
+    # the pump
+
+    def _pump(self) -> None:
+        dialogue, owner = self.dialogue, self.owner
+        while self.waiting and dialogue.room:
+            if not owner.may_send(self.taken_at):
+                break
+            work = self.waiting.popleft()
+            envelope = owner.envelope(work)
+            if envelope is not None:
+                self.sent += 1
+                self.in_batch += 1
+                self._handle(dialogue.offer(envelope))
+        self._flush()
+        if dialogue.ended:
+            self._over()
+        elif dialogue.idle and (not self.waiting or not owner.may_send(self.taken_at)):
+            self._give_back()
+            self.running = False
+            self.deadline = 0.0
+            self.idle_since = self.loop.time()
+            owner.finished(self)
+
+    def _flush(self) -> None:
+        chunks = self.dialogue.outgoing()
+        if chunks:
+            if not self.transport.is_closing():
+                self.transport.writelines(chunks)
+            self._wait()
+
+    def _wait(self) -> None:
+        stage = self.dialogue.stage
+        if stage is not None:
+            self.deadline = self.loop.time() + _seconds(self.times, stage)
+
+    def _handle(self, happenings: list[Happening]) -> None:
+        for happening in happenings:
+            match happening:
+                case NeedContent(envelope):
+                    self._send_content(envelope.key)  # type: ignore[arg-type]
+                case Done(envelope, verdicts):
+                    self.owner.verdict(envelope.key, verdicts[0], self)  # type: ignore[arg-type]
+                case Unsent(envelope):
+                    self.owner.back(envelope.key)  # type: ignore[arg-type]
+                case Ended():
+                    pass
+        if happenings and not self.dialogue.ended:
+            self._wait()
+
+    def _send_content(self, work: Work) -> None:
+        parts = self.owner.content(work)
+        if parts is None:
+            # After 354 there is no polite way back (RFC 5321 3.3): the connection ends, nothing was accepted.
+            self._handle(self.dialogue.abort("the message could not be made"))
+            return
+        self.owner.dot(work)
+        self._handle(self.dialogue.content(parts))
+
+    def _give_back(self) -> None:
+        while self.waiting:
+            self.owner.back(self.waiting.popleft())
+
+    def _over(self) -> None:
+        if self.lost:
+            return
+        self.lost = True
+        self._give_back()
+        self.running = False
+        self.transport.close()
+        self.owner.gone(self)
+
+
+def _seconds(times: Timeouts, stage: Stage) -> float:
+    match stage:
+        case Stage.MAIL:
+            return times.mail
+        case Stage.RCPT:
+            return times.rcpt
+        case Stage.DATA:
+            return times.data
+        case Stage.BODY:
+            return times.body
+        case Stage.DOT:
+            return times.dot
+    return times.mail

@@ -1,0 +1,106 @@
+"""Group commit of verdicts: one settle under way, the next gathers meanwhile (docs/redis.md, rule of settle)."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from mta.queue.lanes import MOST, Queue, Result
+from mta.queue.link import QueueDown
+from mta.queue.scripts import LostLease
+
+RETRY_SECONDS = 0.5
+
+
+def boot_clock() -> float:
+    """Seconds that go on while the machine sleeps, so that a lease ends in sleep as it does on the server."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Lease:
+    """The worker's right to act on a shard: its epoch, and until when the server is known to hold it."""
+
+    def __init__(self, worker: str, milliseconds: int) -> None:
+        self.worker = worker
+        self.milliseconds = milliseconds
+        self.epoch = 0
+        self.until = 0.0
+
+    def renewed(self, asked_at: float) -> None:
+        """The server confirmed the lease in a call that began at `asked_at` (boot clock)."""
+        self.until = max(self.until, asked_at + self.milliseconds / 1000)
+
+    @property
+    def held(self) -> bool:
+        """Whether something may still be sent: a tenth of the lease is kept as a margin."""
+        return boot_clock() < self.until - self.milliseconds / 10_000
+
+    def __repr__(self) -> str:
+        return f"<Lease {self.worker} epoch {self.epoch} {self.until - boot_clock():.1f} s left>"
+
+
+class Settler:
+    """Collects results and writes them back; `before` runs ahead of each call, `settled` after it."""
+
+    before: Callable[[list[Result]], Awaitable[None]]
+    settled: Callable[[list[Result]], None]
+
+    def __init__(self, queue: Queue, lease: Lease) -> None:
+        self.queue = queue
+        self.lease = lease
+        self.waiting: list[Result] = []
+        self.pauses: dict[str, int] = {}
+        self.lost = 0
+        self._news = asyncio.Event()
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+
+    def add(self, result: Result) -> None:
+        """Hand a result in; it is written with the next call."""
+        self.waiting.append(result)
+        self._news.set()
+        self._quiet.clear()
+
+    def pause(self, path: str, milliseconds: int) -> None:
+        """Ask that nobody tries a path for a while."""
+        self.pauses[path] = milliseconds
+        self._news.set()
+        self._quiet.clear()
+
+    async def drained(self) -> None:
+        """Wait until everything handed in is written."""
+        await self._quiet.wait()
+
+    def drop(self) -> list[Result]:
+        """Forget what is not written yet (the lease is lost: it belongs to another now)."""
+        dropped, self.waiting, self.pauses = self.waiting, [], {}
+        return dropped
+
+    async def run(self) -> None:
+        """Write results for ever; raise LostLease when the lease is gone."""
+        while True:
+            await self._news.wait()
+            if not self.waiting and not self.pauses:
+                self._news.clear()
+                self._quiet.set()
+                continue
+            # One turn of the loop, so that verdicts of the same read are in the same call.
+            await asyncio.sleep(0)
+            batch, self.waiting = self.waiting[:MOST], self.waiting[MOST:]
+            pauses, self.pauses = self.pauses, {}
+            asked_at = boot_clock()
+            try:
+                await self.before(batch)
+                self.lost += await self.queue.settle(
+                    self.lease.worker, self.lease.epoch, self.lease.milliseconds, batch, list(pauses.items())
+                )
+            except LostLease:
+                self.waiting = batch + self.waiting
+                raise
+            except QueueDown:
+                # Kept and told again: a repeat finds the id gone and changes nothing.
+                self.waiting = batch + self.waiting
+                self.pauses = pauses | self.pauses
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            self.lease.renewed(asked_at)
+            self.settled(batch)

@@ -1,0 +1,194 @@
+"""The delivery loop: register, take what may be sent, hand it to sessions; recover what others left.
+
+No throttle lives here: a taken message is permission to send. All waiting is for Redis or for peers.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+
+from mta.message import Flag
+from mta.queue import codec
+from mta.queue.lanes import MOST, Report, Result
+from mta.queue.link import QueueDown
+from mta.queue.scripts import LostLease
+from mta.reply import Reply
+from mta.verdict import Stage, judge
+from mta.workers.delivery import Delivery, give_back
+from mta.workers.outcome import Hop
+from mta.workers.plan import Doors, Plan
+from mta.workers.settler import Lease, Settler, boot_clock
+from mta.workers.window import Window
+
+RECOVER_GRACE_MS = 5_000
+SWEEP_SECONDS = 0.25
+LAG_SECONDS = 0.05
+PAUSE_BETWEEN_TAKES = 0.002
+
+
+class Worker:
+    """One worker of one shard: `run` until `drain`."""
+
+    def __init__(self, plan: Plan, doors: Doors) -> None:
+        self.plan = plan
+        self.queue = doors.queue
+        self.doors = doors
+        self.lease = Lease(plan.name, plan.lease_ms)
+        self.settler = Settler(doors.queue, self.lease)
+        self.delivery = Delivery(plan, doors, self.lease, self.settler.add, self.settler.pause, self.wake)
+        self.settler.before = self.delivery.before_settle
+        self.settler.settled = self.delivery.settled
+        self.window = Window(plan.in_flight)
+        self._kick = asyncio.Event()
+        self._draining = False
+
+    def __repr__(self) -> str:
+        return f"<Worker {self.plan.name} {self.delivery!r} {self.window!r}>"
+
+    def wake(self) -> None:
+        """There may be something to take, or room for it."""
+        self._kick.set()
+
+    def drain(self) -> None:
+        """Take nothing more; `run` returns when what is under way is settled."""
+        self._draining = True
+        self.wake()
+
+    async def run(self) -> None:
+        """Work until `drain` is called; a lost lease or a lost queue is answered by registering anew."""
+        while not self._draining:
+            try:
+                await self._live()
+            except* LostLease:
+                self.delivery.abandon("the lease was lost")
+                self.settler.drop()
+            except* (QueueDown, OSError):
+                await asyncio.sleep(0.5)
+
+    async def _live(self) -> None:
+        asked_at = boot_clock()
+        self.lease.epoch, left = await self.queue.register(self.plan.name, self.plan.lease_ms)
+        self.lease.renewed(asked_at)
+        self.delivery.paths.tell_all()
+        if left:
+            await self._pick_up()
+        async with asyncio.TaskGroup() as group:
+            keepers = [
+                group.create_task(loop())
+                for loop in (self.settler.run, self._sweep, self._measure, self._listen, self._recover_others)
+            ]
+            await self._take_loop()
+            await self._finish()
+            for keeper in keepers:
+                keeper.cancel()
+
+    # what an earlier life left
+
+    async def _pick_up(self) -> None:
+        past = self.doors.journal.past
+        results: list[Result] = []
+        for message_id, lane, raw in await self.queue.flight(self.plan.name):
+            if message_id in self.delivery.flying:
+                continue  # ours, from before the connection to the queue broke
+            try:
+                item = codec.decode(raw, lane)
+            except ValueError:
+                continue  # a newer engine's: it will come for it
+            answered = past.answered.get(message_id)
+            if answered is not None:
+                verdict = judge(Stage.DOT, Reply(answered[0], (answered[1],)))
+                results.append(self.delivery.outcome(item, verdict, Hop()))
+                continue
+            if message_id in past.open:
+                item.record.flags |= Flag.MAYBE_SENT
+            results.append(give_back(item))
+        for start in range(0, len(results), MOST):
+            chunk = results[start : start + MOST]
+            await self.queue.settle(self.plan.name, self.lease.epoch, self.plan.lease_ms, chunk)
+            for result in chunk:
+                self.doors.told(result)
+        if not self.delivery.flying:
+            self.doors.journal.forget_past()
+
+    async def _recover_others(self) -> None:
+        # Every worker looks; the script lets only one act. A name that comes back first recovers itself.
+        while True:
+            await asyncio.sleep(self.plan.lease_ms / 2000 * (1 + self.delivery.chance.random()))
+            now = time.time() * 1000
+            for name, ends in (await self.queue.workers()).items():
+                if name != self.plan.name and ends + RECOVER_GRACE_MS < now:
+                    await self.queue.recover(name, RECOVER_GRACE_MS)
+
+    # take
+
+    async def _take_loop(self) -> None:
+        paths = self.delivery.paths
+        while not self._draining:
+            self._kick.clear()
+            flying = len(self.delivery.flying)
+            want = min(self.window.size - flying, MOST)
+            most = min(self.plan.sessions - paths.busy, self.plan.opening - self.delivery.opening)
+            if want <= 0 or most <= 0:
+                want = most = 0
+            reports = paths.reports()
+            if want == 0 and not reports and self.lease.held:
+                await self._sleep(1.0)
+                continue
+            try:
+                took, soonest = await self._take(want, most, reports)
+            except QueueDown:
+                paths.untold(reports)
+                raise
+            if took:
+                # Others that finish in this moment are served by the same call.
+                await asyncio.sleep(PAUSE_BETWEEN_TAKES)
+            elif want and soonest >= 0:
+                await self._sleep(min(1.0, max(soonest, 5) / 1000))
+            else:
+                await self._sleep(1.0)
+
+    async def _take(self, want: int, most: int, reports: Sequence[Report]) -> tuple[int, int]:
+        plan = self.plan
+        asked_at = boot_clock()
+        taken = await self.queue.take(
+            plan.name, self.lease.epoch, want=want, most=most, lease_ms=plan.lease_ms,
+            defaults=plan.defaults, reports=reports,
+        )  # fmt: skip
+        self.lease.renewed(asked_at)
+        now = asyncio.get_running_loop().time()
+        for batch in taken.batches:
+            self.delivery.dispatch(batch, now)
+        return sum(len(batch.items) for batch in taken.batches), taken.next
+
+    async def _sleep(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._kick.wait()
+
+    async def _listen(self) -> None:
+        while True:
+            if await self.doors.bell.rung():
+                self.wake()
+
+    async def _finish(self) -> None:
+        while self.delivery.flying:
+            self._kick.clear()
+            await self._kick.wait()
+        await self.settler.drained()
+        await self.delivery.close()
+
+    # time
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            self.delivery.sweep(asyncio.get_running_loop().time())
+
+    async def _measure(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + LAG_SECONDS
+            await asyncio.sleep(LAG_SECONDS)
+            self.window.lagged(loop.time() - due, len(self.delivery.flying))
+            self.wake()
