@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from bench.load import Plan, connect, entry, send, tenant_document, tenant_name
+from bench.load import Domains, Plan, connect, entry, send, tenant_document, tenant_name
 from bench.machine import RsaUnit, cpu_by_name, machine, memory
 from bench.rig import Rig, Setup
 from mta.queue.keys import Keys
@@ -68,7 +68,7 @@ async def deliver(rig: Rig, options: Options, run: str, first: int) -> dict[str,
     redis = connect(rig.redis_url)
     keys = Keys()
     plan = Plan(
-        count=options.messages, rate=0.0, mix={"bulk": 1.0}, tenants=options.tenants, domains=options.domains,
+        count=options.messages, rate=0.0, mix={"bulk": 1.0}, tenants=options.tenants, domains=Domains(options.domains),
         rows=500, html_bytes=options.html_bytes, links=10, track=True, seed=1, run=run, first=first,
     )  # fmt: skip
     scraper = asyncio.create_task(scrape(rig.metrics_port))

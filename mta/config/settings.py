@@ -119,7 +119,7 @@ class Inbound:
     connections_per_ip: A[int, COUNT, "connections from one address"] = 10
     timeout: A[Duration, TIME, "a client silent for so long is dropped"] = 60.0
     session: A[Duration, TIME, "longest session, whatever the client does"] = 600.0
-    max_age: A[Duration, TIME, "age at which a return address stops being read"] = 60 * 86400.0
+    max_age: A[Duration, TIME, "age at which a return address stops being read"] = 30 * 86400.0
     keep_unparsed: A[int, NONE_OR_MORE, "reports nobody could read, kept to be looked at"] = 1000
 
 

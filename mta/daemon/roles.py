@@ -68,3 +68,131 @@ async def build(settings: Settings, role: str, name: str, url: str) -> Role:
     except BaseException:
         await queueing.close()
         raise
+
+
+class _Simple:
+    """A role around one object with `run` and `drain`."""
+
+    def __init__(self, works: Ingest | Keeper, queueing: Queueing, counted: Callable[[], dict[str, Any]]) -> None:
+        self.works = works
+        self.queueing = queueing
+        self.snapshot = counted
+
+    async def run(self) -> None:
+        await self.works.run()
+
+    def drain(self) -> None:
+        self.works.drain()
+
+    def reload(self, settings: Settings | None) -> None:
+        pass  # nothing of these roles changes while they run
+
+    async def close(self) -> None:
+        await self.queueing.close()
+
+
+async def _ingest(settings: Settings, name: str, queueing: Queueing) -> Role:
+    client, keys = queueing.client, queueing.keys
+    intake = Intake(client, queueing.blocking, keys, name)
+    campaigns = Campaigns(client, keys)
+    suppressions = Suppressions(client, keys, queueing.secrets.suppression)
+    control = Control(client, keys)
+    retry = settings.retry
+    urgent, transactional, bulk = (
+        int(one.lifetime * 1000) for one in (retry.urgent, retry.transactional, retry.bulk)
+    )
+    queues = [Queue(client, keys, shard) for shard in range(keys.shards)]
+    mailroom = Mailroom(
+        intake, campaigns, Putter(queues, suppressions), control, Rules(settings.tenants.open, (urgent, transactional, bulk))
+    )
+    ingest = Ingest(intake, mailroom, Office(campaigns, control, suppressions))
+    return _Simple(ingest, queueing, lambda: {})
+
+
+async def _keeper(settings: Settings, name: str, queueing: Queueing) -> Role:
+    client, keys = queueing.client, queueing.keys
+    await Intake(client, queueing.blocking, keys, name).prepare()
+    doors = KeeperDoors(
+        Upkeep(client, keys),
+        Progress(client, keys),
+        Campaigns(client, keys),
+        Control(client, keys),
+        Archive(settings.paths.archive),
+    )
+    told = KeeperSettings(
+        keys=keys,
+        durability=settings.redis.durability,
+        submit_limit=settings.queue.submit_limit,
+        events_max_bytes=settings.events.max_bytes,
+        memory_stop_percent=settings.queue.memory_stop,
+        keep_entries_s=settings.archive.keep_entries,
+        keep_events_s=settings.archive.keep_events,
+    )
+    return _Simple(Keeper(told, doors), queueing, lambda: {})
+
+
+class _Workers:
+    """The worker of each shard, in one process."""
+
+    def __init__(self, workers: list[Worker], journals: list[Journal], keyring: Keyring, queueing: Queueing) -> None:
+        self.workers = workers
+        self.journals = journals
+        self.keyring = keyring
+        self.queueing = queueing
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for worker in self.workers:
+                group.create_task(worker.run())
+
+    def drain(self) -> None:
+        for worker in self.workers:
+            worker.drain()
+
+    def reload(self, settings: Settings | None) -> None:
+        self.keyring.forget()
+        if settings is not None:
+            for worker in self.workers:
+                worker.replan(assemble.plan(settings, worker.plan.name))
+
+    def snapshot(self) -> dict[str, Any]:
+        return {}
+
+    async def close(self) -> None:
+        for journal in self.journals:
+            journal.close()
+        await self.queueing.close()
+
+
+async def _worker(settings: Settings, name: str, queueing: Queueing) -> Role:
+    client, keys, net = queueing.client, queueing.keys, settings.net
+    keyring = Keyring(settings.dkim_keys)
+    suppressions = Suppressions(client, keys, queueing.secrets.suppression)
+    resolver = Resolver(asker(nameservers(list(net.resolver))), net.ipv6, net.allow_private)
+    rules = assemble.classifier()
+    tls = opportunistic_context() if net.tls == "opportunistic" else None
+    workers, journals = [], []
+    for shard in range(keys.shards):
+        queue = Queue(client, keys, shard)
+        here = name if keys.shards == 1 else f"{name}.{shard}"
+        journal = Journal(settings.paths.journal / here)
+        journals.append(journal)
+        contents = Contents(Campaigns(client, keys), queue, keyring, assemble.hosts(settings), time.monotonic)
+        doors = Doors(
+            queue=queue,
+            bell=Bell(queueing.blocking, keys, shard, here),
+            suppressions=suppressions,
+            resolver=resolver,
+            contents=contents,
+            tokens=queueing.secrets.tokens,
+            journal=journal,
+            tls=tls,
+            classify=partial(assemble.classify_reply, rules),
+            told=_ignore,
+        )
+        workers.append(Worker(assemble.plan(settings, here), doors))
+    return _Workers(workers, journals, keyring, queueing)
+
+
+def _ignore(_: Result) -> None:
+    pass

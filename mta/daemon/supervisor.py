@@ -55,7 +55,7 @@ class Supervisor:
         self.roles = [Kept("keeper", "keeper"), Kept("ingest", "ingest1")]
         count = settings.workers.count or os.cpu_count() or 1
         self.roles += [Kept("worker", f"worker{number}") for number in range(1, count + 1)]
-        self.roles += [Kept("inbound", "inbound1"), Kept("web", "web1")]
+        pass  # TODO inbound web
         self.page = MetricsPage(settings.metrics.listen)
         self.fault: Stop | None = None
         self._context: ForkServerContext = multiprocessing.get_context("forkserver")

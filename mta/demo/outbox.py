@@ -27,14 +27,17 @@ class _Waiting(NamedTuple):
 
 
 class Outbox:
-    """The replies of one connection. `dot_was_last`: the last thing written answered a dot."""
+    """The replies of one connection. `unheard`: dots answered of which the peer has not shown that it knows.
+
+    What it pipelined proves nothing; the next dot does, since its 354 came behind the answer to this one.
+    """
 
     transport: asyncio.Transport
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, counts: Counts, start_tls: Callable[[], None]
     ) -> None:
-        self.dot_was_last = False
+        self.unheard = 0
         self._loop = loop
         self._counts = counts
         self._start_tls = start_tls
@@ -45,6 +48,8 @@ class Outbox:
 
     def add(self, text: bytes, delay_ms: float, after: After, dot: bool) -> None:
         """Queue one reply, `delay_ms` from now and never before an earlier one."""
+        if dot:
+            self.unheard = 0
         if not delay_ms and after is After.NOTHING and not self._waiting:
             self._ready.append(text)
             self._ready_dots += dot
@@ -62,7 +67,7 @@ class Outbox:
             self.transport.write(b"".join(self._ready))
             self._ready.clear()
             self._counts.dots_open -= self._ready_dots
-            self.dot_was_last = self._ready_dots > 0
+            self.unheard += self._ready_dots
             self._ready_dots = 0
         if self._waiting and self._timer is None:
             self._release()
@@ -76,7 +81,7 @@ class Outbox:
         self._counts.dots_open -= lost
         self._counts.dots_lost += lost
         if not heard:
-            self._counts.dots_unconfirmed += lost + self.dot_was_last
+            self._counts.dots_unconfirmed += lost + self.unheard
 
     def _release(self) -> None:
         self._timer = None
@@ -86,7 +91,7 @@ class Outbox:
             self._counts.dots_open -= waiting.dot
             if waiting.text:
                 self.transport.write(waiting.text)
-                self.dot_was_last = waiting.dot
+                self.unheard += waiting.dot
             elif waiting.dot:
                 self._counts.dots_lost += 1
                 self._counts.dots_unconfirmed += 1

@@ -79,7 +79,6 @@ class Session(asyncio.Protocol):
         buffer += data
         if self._upgrading:  # decrypted bytes may come before the new transport is known: keep them
             return
-        self._outbox.dot_was_last = False
         start = 0
         while not self._ended:
             ending = self._ending

@@ -138,9 +138,6 @@ rate = "{self.rate}"
 burst = 10
 connections = 4
 unreachable = "5s"
-[tracking]
-scheme = "http"
-base = "http://127.0.0.1:{self.web_port}"
 [inbound]
 listen = "127.0.0.1:{self.inbound_port}"
 [web]

@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 from mta.mime.characters import header_fault
 from mta.mime.document import Attachment, ContentError
+from mta.mime.quoted import LINE
 from mta.mime.transfer import base64_lines
-from mta.mime.words import FOLD
 
 MAX_FILENAME: Final = 255
 """Characters of a file name: more than file systems take."""
@@ -48,7 +48,7 @@ def part_of(attachment: Attachment, field: str, *, inline: bool) -> bytes:
 
 def _with(line: str, parameters: list[str]) -> str:
     for parameter in parameters:
-        fits = len(line) - (line.rfind("\n") + 1) + len(parameter) + len("; ;") <= FOLD
+        fits = len(line) - (line.rfind("\n") + 1) + len(parameter) + len("; ;") <= LINE
         line += f"; {parameter}" if fits else f";\r\n {parameter}"
     return line
 
@@ -57,7 +57,7 @@ def _name(name: str) -> list[str]:
     """Return the `name` parameter for readers that know no `filename*`: ASCII only, accents dropped."""
     if not name:
         return []
-    bare = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    bare = "".join(c for c in unicodedata.normalize("NFKD", name.strip()) if not unicodedata.combining(c))
     shown = re.sub(r'[^ -~]|["\\]|=\?', "_", bare)
     if len(shown) > _SHORT:
         stem, dot, ending = shown.rpartition(".")

@@ -66,11 +66,10 @@ class Compiled:
             self._from,
             self._to or to_field(person.email, person.name),
             f"Message-ID: {message_id}\r\n".encode(),
+            *[line.rendered(values, self._name) for line in self._lines],
             *self._static,
+            *extra,
         ]
-        for line in self._lines:
-            fields.append(line.rendered(values, self._name))
-        fields += extra
         try:
             body, digest = self._layouts[urls.click != "", urls.open != ""].fill(values, urls.click)
         except ContentError as error:

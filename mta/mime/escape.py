@@ -35,6 +35,9 @@ class Place(IntEnum):
     TRUSTED = 8  # a URL of the engine's own
 
 
+URL_PUNCTUATION: Final = "%/?:@!$&'()*+,;=#[]~"
+"""Characters with a meaning in a URL (RFC 3986 section 2.2), kept where a value goes in as it is."""
+
 IN_URL: Final = frozenset({Place.URL, Place.URL_AS_IS, Place.URL_START, Place.URL_START_UNQUOTED})
 
 # Browsers drop tabs and line ends inside a URL, so `java<TAB>script:` is a scheme too.
@@ -70,7 +73,7 @@ def in_url(value: str) -> str:
 def in_url_as_is(value: str) -> str:
     """Return `value` percent-encoded where a URL could not hold it at all; its punctuation stays."""
     check_body(value, "value")
-    return html.escape(quote(value, safe="%/?:@!$&'()*+,;=#[]~"), quote=True)
+    return html.escape(quote(value, safe=URL_PUNCTUATION), quote=True)
 
 
 def url_start(value: str) -> str:

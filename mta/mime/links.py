@@ -9,16 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import unescape
 from html.entities import html5
-from typing import Final
 from urllib.parse import quote
 
+from mta.mime.escape import URL_PUNCTUATION
 from mta.mime.merge import BUILT_INS, MARK, UNSUBSCRIBE, VIEW, Mark
 
 _REFERENCE = re.compile(r"&(?:#(?:[xX][0-9a-fA-F]+|[0-9]+);?|([A-Za-z][A-Za-z0-9]*+)(;?)(=?))")
 # Browsers drop these inside a URL and around it (URL standard, section 4.4).
 _DROPPED = re.compile(r"[\t\r\n]")
 _WEB = re.compile(r"https?://[^/?#]", re.I)
-_AS_IS: Final = "%/?:@!$&'()*+,;=#[]~"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,4 +96,4 @@ def _filled(hole: Hole, values: Sequence[str]) -> str:
     value = values[hole.mark.source] or hole.mark.default
     if hole.start:
         return value
-    return quote(value, safe=_AS_IS if hole.mark.as_is else "")
+    return quote(value, safe=URL_PUNCTUATION if hole.mark.as_is else "")

@@ -32,10 +32,10 @@ def parse_list(text: str, field: str) -> list[Mailbox]:
             continue
         found.append(mailbox(bare, field))
         waiting = ""
-        if len(found) > MAX_MAILBOXES:
-            raise ContentError(field, f"has more than {MAX_MAILBOXES} mailboxes; send several messages")
     if waiting.strip(" "):
         found.append(mailbox(waiting, field))
+    if len(found) > MAX_MAILBOXES:
+        raise ContentError(field, f"has more than {MAX_MAILBOXES} mailboxes; send several messages")
     return found
 
 

@@ -183,17 +183,3 @@ class Queue:
         """Return the content document of a `message`, or None when it is gone."""
         document: bytes | None = await self.client.hget(f"{self.base}body:{suffix}", "document")
         return document
-
-    async def depth(self) -> dict[str, int]:
-        """Return what the shard holds: lanes' items by class, scheduled, in flight."""
-        out = {"urgent": 0, "transactional": 0, "bulk": 0, "scheduled": 0, "in_flight": 0, "parked": 0}
-        names = ("urgent", "transactional", "bulk")
-        async for key in self.client.scan_iter(match=f"{self.base}lane:*", count=1000):
-            out[names[int(key.removeprefix(f"{self.base}lane:".encode())[:1])]] += await self.client.llen(key)
-        for bucket in await self.client.zrange(f"{self.base}wheel", 0, -1):
-            out["scheduled"] += await self.client.llen(f"{self.base}wheel:{bucket.decode()}")
-        for worker in await self.client.hkeys(f"{self.base}epoch"):
-            out["in_flight"] += await self.client.hlen(f"{self.base}flight:{worker.decode()}")
-        async for key in self.client.scan_iter(match=f"{self.base}parked:*", count=1000):
-            out["parked"] += await self.client.scard(key)
-        return out

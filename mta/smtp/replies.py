@@ -20,10 +20,10 @@ MAX_REPLY: Final = 64 * 1024
 
 _SHOWN = 80  # octets of a bad line that the error quotes
 _REMEMBERED = 256  # a server says the same few short lines all day long
-_CLASSES = frozenset("2345")
+_CODES: Final = {str(code).encode(): code for code in range(200, 600)}
 
-# C0 controls and DEL in a reply could forge log lines or move a terminal's cursor: they become "?".
-_CONTROLS = {number: "?" for number in (*range(0x20), 0x7F)}
+# Controls in a reply could forge log lines or move a terminal's cursor: they become "?", a tab becomes a space.
+_CONTROLS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), "?") | {0x09: " "}
 
 
 class ProtocolError(Exception):
@@ -48,7 +48,9 @@ class ReplyReader:
         self._fault = ""
 
     def __repr__(self) -> str:
-        state = f"broken: {self._fault}" if self._fault else "in a reply" if self.partial else "between replies"
+        state = (
+            f"broken: {self._fault}" if self._fault else "in a reply" if self.partial else "between replies"
+        )
         return f"<ReplyReader {state}>"
 
     @property
@@ -116,12 +118,11 @@ def _single(line: bytes) -> Reply:
 
 def _parts(line: bytes) -> tuple[int, str]:
     """Return code and safe text of a line without its LF; raise ProtocolError."""
-    if line.endswith(b"\r"):
-        line = line[:-1]
-    code = line[:3].decode("latin-1")
-    if not (len(code) == 3 and code.isascii() and code.isdigit() and code[0] in _CLASSES and line[3:4] in b" -"):
+    line = line.removesuffix(b"\r")
+    code = _CODES.get(line[:3])
+    if code is None or line[3:4] not in b" -":
         raise ProtocolError(f"not an SMTP reply: {_safe(line[:_SHOWN])!r}")
-    return int(code), _safe(line[4 : 4 + MAX_LINE])
+    return code, _safe(line[4 : 4 + MAX_LINE])
 
 
 def _safe(raw: bytes) -> str:

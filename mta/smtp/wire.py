@@ -4,10 +4,8 @@ This is the second of two layers. Addresses and headers were checked when they c
 before the socket, whatever could end a line or a path early is refused again, before any byte has gone out.
 """
 
-import io
 import re
 from collections.abc import Sequence
-from itertools import chain
 from typing import Final
 
 MAX_PATH: Final = 254
@@ -18,6 +16,9 @@ MAX_LOCAL: Final = 64
 
 JOINED_BELOW: Final = 256 * 1024
 """Octets below which parts are joined: one copy costs less than checking and writing many small pieces."""
+
+LARGE: Final = 64 * 1024
+"""Octets from which a part of content over JOINED_BELOW is passed on as it is."""
 
 DATA: Final = b"DATA\r\n"
 RSET: Final = b"RSET\r\n"
@@ -83,18 +84,15 @@ def stuff(parts: Sequence[bytes]) -> list[bytes]:
     more, large parts come back as they are, not copied. Raises WireError unless every line ends in CRLF, the
     last one too, no CR or LF stands alone, and there is no NUL (RFC 5321 2.3.8, 4.5.2).
     """
-    pieces = [b"".join(parts)]
-    if len(pieces[0]) > JOINED_BELOW:
-        pieces = _grouped(parts)
-    # Sees every kind of line end in one pass, also across pieces: three times as quick as counting them.
-    ends = io.IncrementalNewlineDecoder(None, translate=False)
+    pieces = [b"".join(parts)] if sum(map(len, parts)) <= JOINED_BELOW else _grouped(parts)
     for piece in pieces:
         if b"\0" in piece:
             raise WireError("the content holds a NUL")
-        ends.decode(piece.decode("latin-1"))
-    ends.decode("", final=True)
-    if ends.newlines != "\r\n" or not pieces[-1].endswith(b"\n"):
-        raise WireError("the content holds a bare CR or LF, or does not end in CRLF")
+        # Equal only if each CR stands before an LF and each LF behind a CR; far quicker than a search for either.
+        if piece.replace(b"\r", b"").replace(b"\n", b"\r\n") != piece:
+            raise WireError("the content holds a bare CR or LF")
+    if not pieces[-1].endswith(b"\n"):
+        raise WireError("the content does not end in CRLF")
     at_start = True
     for i, piece in enumerate(pieces):
         # Searched from the right, which CPython does in a third of the time of `in`.
@@ -102,20 +100,24 @@ def stuff(parts: Sequence[bytes]) -> list[bytes]:
             pieces[i] = piece.replace(b"\r\n.", b"\r\n..")
         if at_start and piece.startswith(b"."):
             pieces[i] = b"." + pieces[i]
-        elif piece.startswith(b"\n."):  # its CR ended the piece before
-            pieces[i] = b"\n.." + pieces[i][2:]
         at_start = piece.endswith(b"\n")
     return pieces
 
 
 def _grouped(parts: Sequence[bytes]) -> list[bytes]:
-    """Return the parts with runs of small ones joined; none is empty."""
+    """Return the parts with runs of small ones joined, cut so that no CR is parted from its LF."""
     pieces: list[bytes] = []
     run: list[bytes] = []
-    for part in chain(parts, (None,)):
-        if part is not None and len(part) < JOINED_BELOW // 4:
+    for part in parts:
+        if len(part) < LARGE:
             run.append(part)
-            continue
-        pieces += (b"".join(run), part or b"")
-        run.clear()
-    return [piece for piece in pieces if piece]
+        else:
+            pieces += (b"".join(run), part)
+            run = []
+    pieces.append(b"".join(run))
+    pieces = [piece for piece in pieces if piece]
+    for i in range(1, len(pieces)):
+        if pieces[i - 1].endswith(b"\r"):
+            pieces[i - 1] = pieces[i - 1][:-1]
+            pieces[i] = b"\r" + pieces[i]
+    return pieces

@@ -171,9 +171,13 @@ class Delivery:
                 work.item, work.content, self.doors.tokens, now, self._date, self.plan.signature_seconds
             )
         except UNMAKEABLE as error:
-            self.hand_in(outcomes.set_aside(work.item, str(error), now * 1000))
-            work.settled = True
+            self.unsendable(work, str(error))
             return None
+
+    def unsendable(self, work: Work, why: str) -> None:
+        """Set a message aside that can't be made or must not reach the wire."""
+        self.hand_in(outcomes.set_aside(work.item, why, self.now_ms()))
+        work.settled = True
 
     def dot(self, work: Work) -> None:
         """The message's final dot goes out now."""

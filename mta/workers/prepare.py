@@ -31,7 +31,7 @@ def envelope(key: object, item: Item, content: Content, keys: Keys, now: int) ->
         sender,
         (record.rcpt,),
         size=content.compiled.size_estimate,
-        utf8=not record.rcpt.isascii(),
+        utf8=not record.rcpt.isascii() or getattr(content.compiled, "utf8", False),
         eight_bit=content.compiled.eight_bit,
     )
 
@@ -50,7 +50,7 @@ def message(item: Item, content: Content, keys: Keys, now: int, date: str, expir
     compiled = content.compiled
     extra: Sequence[bytes] = ()
     if isinstance(compiled, Compiled):
-        urls, extra = _links(item, content, keys, message_id, day)
+        urls, extra = _links(item, content, compiled, keys, message_id, day)
         person = Person(record.rcpt, record.to_name, record.values)
         rendered = compiled.render(person, urls, date, mid, extra)
     else:
@@ -65,7 +65,7 @@ def message(item: Item, content: Content, keys: Keys, now: int, date: str, expir
 
 
 def _links(
-    item: Item, content: Content, keys: Keys, message_id: MessageId, day: int
+    item: Item, content: Content, compiled: Compiled, keys: Keys, message_id: MessageId, day: int
 ) -> tuple[Urls, Sequence[bytes]]:
     mailing, base, profile = content.mailing, content.base_url, content.profile
     tracked = not item.record.flags & Flag.TRACK_OFF
@@ -78,7 +78,7 @@ def _links(
     open_ = click = leave = view = ""
     if tracked and document.track_opens and profile.opens:
         open_ = links.open_url(base, made(Purpose.OPEN))
-    if tracked and document.track_clicks and profile.clicks and content.compiled.links:
+    if tracked and document.track_clicks and profile.clicks and compiled.links:
         click = links.click_prefix(base, made(Purpose.CLICK))
     extra: list[bytes] = []
     if mailing.campaign:

@@ -7,11 +7,12 @@ it waits in, and asks its owner for what the dialogue needs: permission, content
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 from mta.net.connect import Opened, Timeouts
 from mta.queue.codec import Item
 from mta.smtp.dialogue import Dialogue, Done, Ended, Envelope, Happening, NeedContent, Unsent
+from mta.smtp.wire import WireError
 from mta.verdict import Stage, Verdict
 from mta.workers.contents import Content
 from mta.workers.outcome import Hop
@@ -42,6 +43,9 @@ class Owner(Protocol):
 
     def content(self, work: Work) -> Sequence[bytes] | None:
         """The whole message; None when it can't be made (the owner has settled it)."""
+
+    def unsendable(self, work: Work, why: str) -> None:
+        """The message must not reach the wire: it is to be set aside."""
 
     def dot(self, work: Work) -> None:
         """The message's final dot goes out now."""
@@ -164,10 +168,16 @@ class Session(asyncio.Protocol):
                 break
             work = self.waiting.popleft()
             envelope = owner.envelope(work)
-            if envelope is not None:
-                self.sent += 1
-                self.in_batch += 1
-                self._handle(dialogue.offer(envelope))
+            if envelope is None:
+                continue
+            try:
+                happenings = dialogue.offer(envelope)
+            except WireError as error:
+                owner.unsendable(work, str(error))
+                continue
+            self.sent += 1
+            self.in_batch += 1
+            self._handle(happenings)
         self._flush()
         if dialogue.ended:
             self._over()
@@ -194,11 +204,11 @@ class Session(asyncio.Protocol):
         for happening in happenings:
             match happening:
                 case NeedContent(envelope):
-                    self._send_content(envelope.key)  # type: ignore[arg-type]
+                    self._send_content(cast(Work, envelope.key))
                 case Done(envelope, verdicts):
-                    self.owner.verdict(envelope.key, verdicts[0], self)  # type: ignore[arg-type]
+                    self.owner.verdict(cast(Work, envelope.key), verdicts[0], self)
                 case Unsent(envelope):
-                    self.owner.back(envelope.key)  # type: ignore[arg-type]
+                    self.owner.back(cast(Work, envelope.key))
                 case Ended():
                     pass
         if happenings and not self.dialogue.ended:
@@ -206,12 +216,18 @@ class Session(asyncio.Protocol):
 
     def _send_content(self, work: Work) -> None:
         parts = self.owner.content(work)
+        happenings: list[Happening]
         if parts is None:
             # After 354 there is no polite way back (RFC 5321 3.3): the connection ends, nothing was accepted.
-            self._handle(self.dialogue.abort("the message could not be made"))
-            return
-        self.owner.dot(work)
-        self._handle(self.dialogue.content(parts))
+            happenings = self.dialogue.abort("the message could not be made")
+        else:
+            try:
+                happenings = self.dialogue.content(parts)
+                self.owner.dot(work)  # noted before `_flush` lets it out
+            except WireError as error:
+                self.owner.unsendable(work, str(error))
+                happenings = self.dialogue.abort("the message could not be sent")
+        self._handle(happenings)
 
     def _give_back(self) -> None:
         while self.waiting:

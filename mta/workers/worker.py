@@ -50,6 +50,10 @@ class Worker:
         """There may be something to take, or room for it."""
         self._kick.set()
 
+    def replan(self, plan: Plan) -> None:
+        """Use new settings from the next message on."""
+        self.plan = self.delivery.plan = plan
+
     def drain(self) -> None:
         """Take nothing more; `run` returns when what is under way is settled."""
         self._draining = True

@@ -157,13 +157,11 @@ def test_any_headers_and_bodies_verify(
 @given(st.integers(0, len(FIELDS) - 2), st.data(), st.sampled_from(BOTH))
 def test_a_flipped_octet_in_a_signed_field_fails(at: int, data: st.DataObject, signer: Signer) -> None:
     field = FIELDS[at]
-    start = field.index(b":") + 2
-    place = data.draw(st.integers(start, len(field) - 3))
+    places = [place for place in range(field.index(b":") + 1, len(field)) if field[place] not in b" \r\n"]
     flipped = bytearray(field)
-    flipped[place] = ord("z") if field[place] in b" \r\n\t" else field[place] ^ 1
+    flipped[data.draw(st.sampled_from(places))] ^= 1
     fields = [*FIELDS[:at], bytes(flipped), *FIELDS[at + 1 :]]
-    if relaxed_field(bytes(flipped)) != relaxed_field(field):
-        assert not verified(signer.sign(FIELDS, body_hash(BODY), T) + b"".join(fields) + b"\r\n" + BODY)
+    assert not verified(signer.sign(FIELDS, body_hash(BODY), T) + b"".join(fields) + b"\r\n" + BODY)
 
 
 @settings(max_examples=60, deadline=None)

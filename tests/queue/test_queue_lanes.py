@@ -4,6 +4,7 @@ import pytest
 
 from mta.message import Flag, Lane, MessageId, Record
 from mta.queue import codec
+from mta.queue.inspect import Inspect
 from mta.queue.keys import Keys
 from mta.queue.lanes import OP_BACK, OP_FINAL, OP_RETRY, PathDefaults, Queue, Report, Result
 from mta.queue.link import Client
@@ -159,7 +160,7 @@ async def test_mail_for_later_is_not_taken_now(queue: Queue, client: Client) -> 
     taken = await worker.take()
     assert taken.batches == []
     assert 3_500_000 < taken.next < 3_700_000
-    assert (await queue.depth())["scheduled"] == 1
+    assert [one.scheduled for one in (await Inspect(client, queue.keys).survey()).lanes] == [1]
 
 
 async def test_given_back_mail_stands_first_again_without_an_event(queue: Queue, client: Client) -> None:

@@ -1,0 +1,34 @@
+"""`mta run`: the whole engine, or one role of it, in the foreground."""
+
+import sys
+from pathlib import Path
+
+from mta.config.load import load
+from mta.config.settings import Settings
+from mta.daemon import child
+from mta.daemon.exits import UNAVAILABLE, Stop
+from mta.daemon.supervisor import supervise
+
+
+def run(settings: Settings, config: Path | None, role: str | None, name: str | None) -> int:
+    """Run until told to stop; return the exit code. One clear line on stderr says what went wrong."""
+    try:
+        if role is None:
+            return supervise(settings, lambda: load(config).settings)
+        return child.run(settings, role, name or role, _url(settings), None)
+    except Stop as stop:
+        print(f"mta: {stop.line}", file=sys.stderr)
+        return stop.code
+
+
+def _url(settings: Settings) -> str:
+    if settings.redis.url != "embedded":
+        return settings.redis.url
+    path = settings.paths.redis / "redis.sock"
+    if not path.exists():
+        raise Stop(
+            UNAVAILABLE,
+            f"no engine runs with the state directory {settings.paths.root}, so its embedded server can't be"
+            " reached; run `mta run` there, or set redis.url to a server of your own",
+        )
+    return f"unix://{path}"
