@@ -154,19 +154,19 @@ class Rig:
         ]
         self._spawn(command, wait_line=True)
 
+    def restart_receiver(self, *flags: str) -> None:
+        """Put another bench.sink in the receiver's place, with more flags."""
+        _end(self.processes.pop(), 10.0)
+        self._sink(*flags)
+
+    def _sink(self, *flags: str) -> None:
+        command = [sys.executable, "-m", "bench.sink", "--port", str(self.smtp_port), "--json"]
+        ready = self._spawn([*command, *self.setup.sink, *flags], wait_line=True)
+        self.control_port = int(ready["control_port"])
+
     def _receiver(self) -> None:
         if self.setup.receiver == "sink":
-            command = [
-                sys.executable,
-                "-m",
-                "bench.sink",
-                "--port",
-                str(self.smtp_port),
-                "--json",
-                *self.setup.sink,
-            ]
-            ready = self._spawn(command, wait_line=True)
-            self.control_port = int(ready["control_port"])
+            self._sink()
             return
         program = shutil.which("smtp-sink", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
         if program is None:

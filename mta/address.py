@@ -19,8 +19,11 @@ _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff]"
 _DOT_ATOM = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*\Z")
 _QUOTED = re.compile(r'"(?:[\x20\x21\x23-\x5b\x5d-\x7e\u0080-\U0010ffff]|\\[\x20-\x7e])*"\Z')
 _HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*\Z")
-# C0 and C1 controls, and the two Unicode line separators: none has a place in an address or a name.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# An IPv4 address in any of its spellings is no domain, whatever a resolver would make of it (RFC 3696 section 2).
+_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\Z")
+# C0 and C1 controls, the two Unicode line separators, and surrogates, which can't be encoded: none has a place
+# in an address or a name.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class AddressError(ValueError):
@@ -57,12 +60,12 @@ def domain_of(text: str) -> str:
     name = text.removesuffix(".").lower()
     if not name.isascii():
         try:
-            name = idna.encode(name, uts46=True).decode("ascii")
+            name = idna.encode(name, uts46=True).decode("ascii").removesuffix(".")
         except idna.IDNAError as error:
             raise AddressError(f"domain {text[:80]!r} is not a valid IDNA name") from error
     if len(name) > MAX_DOMAIN:
         raise AddressError(f"domain is longer than {MAX_DOMAIN} octets")
-    if not _HOST.match(name):
+    if not _HOST.match(name) or _NUMBER.match(name):
         raise AddressError(f"domain {text[:80]!r} is not a host name")
     return name
 
@@ -90,7 +93,9 @@ def parse_mailbox(text: str) -> Mailbox:
     text = text.strip(" ")
     if not text.endswith(">"):
         return Mailbox("", parse(text))
-    name, _, rest = text[:-1].rpartition("<")
+    name, bracket, rest = text[:-1].rpartition("<")
+    if not bracket:
+        raise AddressError("mailbox has a > but no <")
     name = name.strip(" ")
     if len(name) >= 2 and name.startswith('"') and name.endswith('"'):
         name = re.sub(r"\\(.)", r"\1", name[1:-1])

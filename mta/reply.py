@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-_ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?=\s|\Z)")
+_ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?=\s|\Z)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

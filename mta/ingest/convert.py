@@ -81,7 +81,7 @@ def records_of_message(
     ]
 
 
-def _document(content: Content, *, to: str = "", cc: str = "") -> Document:
+def _document(content: Content, *, to: str | None = None, cc: str = "") -> Document:
     assert content.html is None or isinstance(content.html, str)
     return Document(
         sender=mailbox_text(content.sender),
@@ -95,7 +95,7 @@ def _document(content: Content, *, to: str = "", cc: str = "") -> Document:
             for part in content.parts
             if isinstance(part.data, bytes)
         ],
-        to_header=to or None,
+        to_header=to,
         cc_header=cc or None,
         merge=True,
         track_opens=content.opens,

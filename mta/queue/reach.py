@@ -7,6 +7,8 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from mta.queue.link import Client, QueueDown, Server, connect
 
+DENIALS = (AuthenticationError, NoPermissionError)
+
 
 class QueueDenied(QueueDown):
     """Redis answers, but does not let this user in or do this."""
@@ -25,9 +27,10 @@ async def reach(server: Server) -> AsyncIterator[tuple[Client, Client]]:
         except OSError as error:
             raise QueueDown(f"Redis at {server} can't be reached: {error}") from error
         yield client, blocking
-    except (AuthenticationError, NoPermissionError) as error:
-        raise QueueDenied(f"Redis at {server} refuses: {error}") from error
     except RedisError as error:
+        # The client wraps what failed while it connected, so the refusal may be the cause.
+        if any(isinstance(one, DENIALS) for one in (error, error.__cause__, error.__context__)):
+            raise QueueDenied(f"Redis at {server} refuses: {error}") from error
         raise QueueDown(f"Redis at {server} does not answer: {error}") from error
     finally:
         await blocking.aclose()

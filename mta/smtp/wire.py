@@ -91,7 +91,7 @@ def stuff(parts: Sequence[bytes]) -> list[bytes]:
         # Equal only if each CR stands before an LF and each LF behind a CR; far quicker than a search for either.
         if piece.replace(b"\r", b"").replace(b"\n", b"\r\n") != piece:
             raise WireError("the content holds a bare CR or LF")
-    if not pieces[-1].endswith(b"\n"):
+    if not (pieces and pieces[-1].endswith(b"\n")):
         raise WireError("the content does not end in CRLF")
     at_start = True
     for i, piece in enumerate(pieces):

@@ -72,6 +72,9 @@ def _counting(doors: Doors) -> Middleware:
             response = (
                 html(not_found(), 404) if refused.status == 404 else web.Response(status=refused.status)
             )
+        except Exception:
+            _log.exception("a request failed")
+            response = html(try_later(), 503)
         doors.counted(request.match_info.route.name or "unknown", str(response.status))
         return response
 

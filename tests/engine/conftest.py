@@ -5,7 +5,6 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,13 +86,9 @@ def engine() -> Iterator[Callable[..., Engine]]:
 
         def start(*, sink: tuple[str, ...] = (), capture: bool = False, start: bool = True, **more: Any) -> Engine:
             rig = Rig(Setup(tenants=more.pop("tenants", 1), receiver="sink", sink=sink, **more))
-            if capture:
-                folder: Path = rig.root / "captured"
-                rig.setup = Setup(
-                    tenants=rig.setup.tenants, receiver="sink", sink=(*sink, "--capture", str(folder)),
-                    **{name: getattr(rig.setup, name) for name in ("workers", "signed", "double", "settings")},
-                )  # fmt: skip
             stack.enter_context(rig)
+            if capture:
+                rig.restart_receiver("--capture", str(rig.root / "captured"))
             if start:
                 rig.start_engine()
             return Engine(rig)

@@ -1,5 +1,7 @@
 """Replies are read the same however they are split, and a hostile server costs neither memory nor time."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -138,9 +140,10 @@ def test_an_endless_reply_is_a_fault(line: bytes) -> None:
 
 def test_a_line_without_end_is_a_fault_byte_by_byte() -> None:
     reader = ReplyReader()
+    for _ in range(MAX_REPLY):
+        assert reader.feed(b"2") == []
     with pytest.raises(ProtocolError, match="longer than"):
-        for _ in range(MAX_REPLY + 1):
-            reader.feed(b"2")
+        reader.feed(b"2")
 
 
 def test_the_cap_is_for_one_reply() -> None:
@@ -151,7 +154,7 @@ def test_the_cap_is_for_one_reply() -> None:
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     edges = sorted({0, len(data), *(place % (len(data) + 1) for place in places)})
-    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(edges)]
 
 
 @given(

@@ -88,8 +88,8 @@ DOTS = [
     (b"a.b\r\n \r\n.. .\r\n", b"a.b\r\n \r\n... .\r\n"),
 ]
 
-BARE = [b"", b"a", b"a\r", b"a\n", b"\n", b"\r", b"a\nb\r\n", b"a\rb\r\n", b"a\r\r\n", b"a\n\r\n", b"a\r\n\r", b"a\n\rb\r\n",
-        b"a\r\nb", b"a\0b\r\n", b"\n.\r\n", b"\n\r"]  # fmt: skip
+BARE = [b"", b"a", b"a\r", b"a\n", b"\n", b"\r", b"a\nb\r\n", b"a\rb\r\n", b"a\r\r\n", b"a\n\r\n", b"a\r\n\r", 
+        b"a\n\rb\r\n", b"a\r\nb", b"a\0b\r\n", b"\n.\r\n", b"\n\r"]  # fmt: skip
 
 
 def singly(data: bytes) -> list[bytes]:
@@ -164,16 +164,24 @@ def test_smuggling_is_refused_or_harmless(around: tuple[str, str, str], nul: byt
                 stuff(parts)
 
 
-@given(st.lists(st.sampled_from([b"\r\n", b"\r", b"\n", b".", b"a", b"\0", b"", b"\r\n.", b".\r\n"]), max_size=14))
+@given(
+    st.lists(
+        st.sampled_from([b"\r\n", b"\r", b"\n", b".", b"a", b"\0", b"", b"\r\n.", b".\r\n"]), max_size=14
+    ),
+    st.sampled_from([wire.JOINED_BELOW, -1]),
+)
 @settings(max_examples=200, deadline=None)
-def test_any_content_is_one_message_or_refused(parts: list[bytes]) -> None:
+def test_any_content_is_one_message_or_refused(parts: list[bytes], joined_below: int) -> None:
     content = b"".join(parts)
     rest = content.replace(b"\r\n", b"")
     good = content.endswith(b"\r\n") and not (b"\r" in rest or b"\n" in rest or b"\0" in rest)
-    try:
-        out = stuff(parts)
-    except WireError:
-        assert not good
-        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wire, "JOINED_BELOW", joined_below)
+        patch.setattr(wire, "LARGE", 2)
+        try:
+            out = stuff(parts)
+        except WireError:
+            assert not good
+            return
     assert good
     assert sink(b"".join(out) + wire.DOT) == content

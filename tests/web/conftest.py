@@ -19,7 +19,15 @@ DAY = 20_600
 NOW = DAY * 86400.0 + 100.25
 KEYS = Keys(1, {1: b"k" * 32})
 BOB = Recipient(
-    MessageId(3, 77, 4), "spring.x.4", "acme", "spring", "customers", "bob@example.org", "u-771", {"first": "Bob"}, 2
+    MessageId(3, 77, 4),
+    "spring.x.4",
+    "acme",
+    "spring",
+    "customers",
+    "bob@example.org",
+    "u-771",
+    {"first": "Bob"},
+    2,
 )
 
 
@@ -61,6 +69,10 @@ class Away:
 @dataclass
 class World:
     """The application's address and what is around it."""
+
+    day = DAY
+    now = NOW
+    bob = BOB
 
     redis: Away
     folder: Path
