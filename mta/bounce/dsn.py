@@ -17,7 +17,7 @@ TYPES: Final = frozenset({"message/delivery-status", "message/global-delivery-st
 
 _FIELD = re.compile(r"([!-9;-~]{1,60})[ \t]*:")
 _COMMENT = re.compile(r"\([^()]{0,300}\)")
-_TYPED = re.compile(r"[ \t]*([\w.-]{1,40})[ \t]*;", re.ASCII)
+_TYPED = re.compile(r"[ \t]*([\w./-]{1,40})[ \t]*;", re.ASCII)
 _UTF8_CHARACTER = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 _CODE = re.compile(r"(?:^|[\s#(:<\"'])([245][0-9]\d)(?=[\s#.:;,\-]|$)")
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?!\.?\d)")
@@ -73,6 +73,12 @@ def code_in(text: str) -> int:
     """Return the first SMTP reply code in a text, or 0."""
     found = _CODE.search(text[:MAX_DIAGNOSTIC])
     return int(found[1]) if found else 0
+
+
+def code_place(text: str) -> int:
+    """Return where the first SMTP reply code in a text begins, 0 if there is none."""
+    found = _CODE.search(text)
+    return found.start(1) if found else 0
 
 
 def _groups(text: str) -> list[dict[str, str]]:
@@ -135,7 +141,7 @@ def _address(value: str) -> str:
         value = value.rpartition("<")[2].partition(">")[0]
     if kind == "utf-8":
         value = _UTF8_CHARACTER.sub(_character, value)
-    return value.strip().strip("'")[:MAX_ADDRESS]
+    return value.strip(" \t'<>")[:MAX_ADDRESS]
 
 
 def _character(found: re.Match[str]) -> str:

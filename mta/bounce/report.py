@@ -32,6 +32,7 @@ _FEEDBACK_KINDS: Final[dict[str, Kind]] = {
     "auth_report": "auth_report",
 }
 _HEADERS_ONLY: Final = frozenset({"text/rfc822-headers", "message/rfc822-headers", "message/global-headers"})
+_JUNK_RECIPIENT: Final = "x-hmxmroriginalrecipient"
 _OWN_ADDRESSES: Final = frozenset({"to", "delivered-to", "x-original-to", "envelope-to", "x-envelope-to"})
 _TOKEN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z2-7]{45}(?![A-Za-z0-9])")
 _LOOKS_LIKE_STATUS = re.compile(r"^(?:final|original)-recipient[ \t]*:", re.IGNORECASE | re.MULTILINE)
@@ -62,8 +63,8 @@ class Report:
 
     @property
     def wording(self) -> str:
-        """The words to classify: the diagnostic, else the explanation."""
-        return self.diagnostic or self.explanation
+        """The words to classify: the diagnostic, else the explanation from its first reply code on."""
+        return self.diagnostic or self.explanation[dsn.code_place(self.explanation) :]
 
 
 def read(raw: bytes) -> list[Report]:
@@ -81,6 +82,8 @@ def read(raw: bytes) -> list[Report]:
         reports = [report for at, part in here if _is_status(parts, part) for report in _statuses(parts, at)]
         if reports:
             return reports[: dsn.MAX_RECIPIENTS]
+    if junk := _junk_report(parts):
+        return [junk]
     if parts and autoreply.is_auto_reply(parts[0].headers):
         return [Report("auto_reply", tokens=_tokens(_own(parts[0].headers)))]
     return [Report("none")]
@@ -141,6 +144,21 @@ def _feedback(parts: list[Part], at: int) -> list[Report]:
         )
         for recipient in feedback.recipients or ("",)
     ]
+
+
+def _junk_report(parts: list[Part]) -> Report | None:
+    """Outlook.com sends its users' complaints as the message alone, with a field of its own put on top."""
+    for part in parts:
+        if part.nested == 1 and (recipient := part.header(_JUNK_RECIPIENT)):
+            return Report(
+                "complaint",
+                recipient=recipient.strip("<> ")[: dsn.MAX_ADDRESS],
+                reporter=parts[0].header("from")[: dsn.MAX_NAME],
+                feedback_type="abuse",
+                original_message_id=_message_id(part.headers),
+                tokens=_tokens(part.headers + _own(parts[0].headers)),
+            )
+    return None
 
 
 def _original(parts: list[Part], at: int) -> Headers:

@@ -19,7 +19,7 @@ MAX_GAPS: Final = 2  # repeats in one phrase
 DISPOSITIONS: Final = ("hard", "soft", "block", "info", "unknown")
 
 _TOKEN = re.compile(
-    r"(?:(?P<literal>[^\\.^$*+?{}\[\]()|]|\\[^\w\s])|\\[bd]|\[[^\]\\]{1,40}\]|(?P<gap>\.)|(?P<group>\(\?:[^(){*+]{1,240}\)))"
+    r"(?:(?P<literal>[^\\.^$*+?{}\[\]()|]|\\[^\w\s])|\\[bd]|[$^]|\[[^\]\\]{1,40}\]|(?P<gap>\.)|(?P<group>\(\?:[^(){*+]{1,240}\)))"
     r"(?P<repeat>\?|\{\d{1,3}(?:,(?P<most>\d{1,2}))?\})?"
 )
 _CODE = re.compile(r"([45x])\.(\d{1,3})\.(\d{1,3})(?:-(\d{1,3}))?\Z")

@@ -5,10 +5,10 @@ import hashlib
 import io
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -82,16 +82,20 @@ async def campaign_submit(
     async with door(config) as opened:
         submission = Submission(opened, await Answers.listen(opened, tenant), name, cls)
         await submission.define(await documents.fitted(opened.producer, document))
-        source = nullcontext(sys.stdin.buffer) if str(recipients) == "-" else recipients.open("rb")
-        with source as raw, io.TextIOWrapper(raw, "utf-8-sig", newline="") as text:
+        with _opened(recipients) as text:
             for one in batches(text, name, batch, str(recipients)):
                 await submission.add(key_of(name, str(one.number)), one.data, one.rows, last=one.last)
-            text.detach()
         await submission.finish(as_json=as_json)
         if followed and submission.answered:
             from mta.cli.follow import follow
 
             await follow(opened, tenant, name, submission.sum.accepted, as_json=as_json)
+
+
+def _opened(path: Path) -> AbstractContextManager[TextIO]:
+    if str(path) == "-":
+        return nullcontext(io.TextIOWrapper(sys.stdin.buffer, "utf-8-sig", newline=""))
+    return path.open(encoding="utf-8-sig", newline="")
 
 
 class Submission:

@@ -55,7 +55,7 @@ def generate_key(
     settings = settings_of(config)
     # The folder carries the domain as the signer spells it: that is how the engine looks for it.
     path = settings.dkim_keys / signer.domain / f"{signer.selector}.pem"
-    _write(path, pem, settings.paths.root)
+    _write(path, pem)
     show.note(f"private key written to {path}; publish this record, then reload the engine")
     _records([signer], as_json)
 
@@ -92,9 +92,10 @@ def print_records(config: Path | None, domain: str, as_json: bool) -> None:
     _records(signers, as_json)
 
 
-def _write(path: Path, pem: bytes, state: Path) -> None:
+def _write(path: Path, pem: bytes) -> None:
     """Write a key that only the engine's user can read; raise Failure when there is one already."""
-    made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
+    made = [folder for folder in path.parents if not folder.exists()]
+    owner = path.parents[len(made)].stat()
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -109,8 +110,7 @@ def _write(path: Path, pem: bytes, state: Path) -> None:
         os.fsync(file.fileno())
     if os.geteuid() == 0:
         # Made by root for an engine that runs as its own user: what it can't read it can't sign with.
-        owner = state.stat()
-        for one in (path, *(folder for folder in made if state in folder.parents)):
+        for one in (path, *made):
             os.chown(one, owner.st_uid, owner.st_gid)
 
 

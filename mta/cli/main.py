@@ -49,9 +49,6 @@ class Program(click.Group):
         except (click.Abort, KeyboardInterrupt):
             click.echo("", err=True)
             code = INTERRUPTED
-        except BrokenPipeError:
-            # The reader (head, less) has seen enough; Python's own flush at exit must not complain about it.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except Exception as error:
             if "--debug" in words[:1]:
                 raise

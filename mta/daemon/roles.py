@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Protocol
@@ -10,6 +11,8 @@ from mta.archive.archive import Archive
 from mta.config.settings import Settings
 from mta.daemon import assemble
 from mta.daemon.assemble import Queueing
+from mta.daemon.feedback_roles import inbound, web
+from mta.daemon.watch import Watch
 from mta.ingest.ingest import Ingest
 from mta.ingest.mailroom import Mailroom, Rules
 from mta.ingest.office import Office
@@ -17,12 +20,14 @@ from mta.ingest.putter import Putter
 from mta.keeper.keeper import Doors as KeeperDoors
 from mta.keeper.keeper import Keeper
 from mta.keeper.keeper import Settings as KeeperSettings
+from mta.maillog import MailLog
+from mta.metrics.meter import Meter
 from mta.net.connect import opportunistic_context
 from mta.net.resolver import Resolver, asker, nameservers
 from mta.queue.campaigns import Campaigns
 from mta.queue.control import Control
 from mta.queue.intake import Intake
-from mta.queue.lanes import Queue, Result
+from mta.queue.lanes import Queue
 from mta.queue.progress import Progress
 from mta.queue.suppression import Suppressions
 from mta.queue.upkeep import Upkeep
@@ -33,6 +38,7 @@ from mta.workers.keyring import Keyring
 from mta.workers.plan import Doors
 from mta.workers.worker import Worker
 
+LOG_SECONDS = 0.5
 ROLES = ("keeper", "ingest", "worker", "inbound", "web")
 
 
@@ -62,6 +68,8 @@ async def build(settings: Settings, role: str, name: str, url: str) -> Role:
         "ingest": _ingest,
         "worker": _worker,
         "keeper": _keeper,
+        "inbound": inbound,
+        "web": web,
     }
     try:
         return await builders[role](settings, name, queueing)
@@ -73,7 +81,9 @@ async def build(settings: Settings, role: str, name: str, url: str) -> Role:
 class _Simple:
     """A role around one object with `run` and `drain`."""
 
-    def __init__(self, works: Ingest | Keeper, queueing: Queueing, counted: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self, works: Ingest | Keeper, queueing: Queueing, counted: Callable[[], dict[str, Any]]
+    ) -> None:
         self.works = works
         self.queueing = queueing
         self.snapshot = counted
@@ -103,10 +113,17 @@ async def _ingest(settings: Settings, name: str, queueing: Queueing) -> Role:
     )
     queues = [Queue(client, keys, shard) for shard in range(keys.shards)]
     mailroom = Mailroom(
-        intake, campaigns, Putter(queues, suppressions), control, Rules(settings.tenants.open, (urgent, transactional, bulk))
+        intake,
+        campaigns,
+        Putter(queues, suppressions),
+        control,
+        Rules(settings.tenants.open, (urgent, transactional, bulk)),
     )
     ingest = Ingest(intake, mailroom, Office(campaigns, control, suppressions))
-    return _Simple(ingest, queueing, lambda: {})
+    meter = Meter(time.time())
+    ingest.counted = partial(meter.count, "messages_accepted_total")
+    ingest.refused_with = partial(meter.count, "ingress_rejected_total")
+    return _Simple(ingest, queueing, meter.snapshot)
 
 
 async def _keeper(settings: Settings, name: str, queueing: Queueing) -> Role:
@@ -128,22 +145,47 @@ async def _keeper(settings: Settings, name: str, queueing: Queueing) -> Role:
         keep_entries_s=settings.archive.keep_entries,
         keep_events_s=settings.archive.keep_events,
     )
-    return _Simple(Keeper(told, doors), queueing, lambda: {})
+    meter = Meter(time.time())
+    keeper = Keeper(told, doors)
+    lags = partial(_gauges, meter, keeper)
+    return _Simple(keeper, queueing, lags)
+
+
+def _gauges(meter: Meter, keeper: Keeper) -> dict[str, Any]:
+    meter.gauge("redis_memory_ratio", keeper.memory_percent / 100)
+    return meter.snapshot()
 
 
 class _Workers:
     """The worker of each shard, in one process."""
 
-    def __init__(self, workers: list[Worker], journals: list[Journal], keyring: Keyring, queueing: Queueing) -> None:
+    def __init__(
+        self,
+        workers: list[Worker],
+        journals: list[Journal],
+        keyring: Keyring,
+        queueing: Queueing,
+        watch: Watch,
+    ) -> None:
         self.workers = workers
+        self.watch = watch
         self.journals = journals
         self.keyring = keyring
         self.queueing = queueing
 
     async def run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            for worker in self.workers:
-                group.create_task(worker.run())
+        logging = asyncio.create_task(self._flush())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for worker in self.workers:
+                    group.create_task(worker.run())
+        finally:
+            logging.cancel()
+
+    async def _flush(self) -> None:
+        while True:
+            await asyncio.sleep(LOG_SECONDS)
+            self.watch.log.flush()
 
     def drain(self) -> None:
         for worker in self.workers:
@@ -156,9 +198,17 @@ class _Workers:
                 worker.replan(assemble.plan(settings, worker.plan.name))
 
     def snapshot(self) -> dict[str, Any]:
-        return {}
+        meter = self.watch.meter
+        meter.gauge("in_flight_messages", sum(len(worker.delivery.flying) for worker in self.workers))
+        open_now: Counter[tuple[str, ...]] = Counter()
+        for worker in self.workers:
+            for session in worker.delivery.sessions:
+                open_now[(session.path.partition("|")[2],)] += 1
+        meter.gauges("smtp_connections", dict(open_now))
+        return meter.snapshot()
 
     async def close(self) -> None:
+        self.watch.log.close()
         for journal in self.journals:
             journal.close()
         await self.queueing.close()
@@ -169,6 +219,13 @@ async def _worker(settings: Settings, name: str, queueing: Queueing) -> Role:
     keyring = Keyring(settings.dkim_keys)
     suppressions = Suppressions(client, keys, queueing.secrets.suppression)
     resolver = Resolver(asker(nameservers(list(net.resolver))), net.ipv6, net.allow_private)
+    log = MailLog(
+        settings.mail_log,
+        form=settings.log.mail_format,
+        redact=settings.log.redact,
+        key=queueing.secrets.suppression,
+    )
+    watch = Watch(Meter(time.time()), log)
     rules = assemble.classifier()
     tls = opportunistic_context() if net.tls == "opportunistic" else None
     workers, journals = [], []
@@ -188,11 +245,7 @@ async def _worker(settings: Settings, name: str, queueing: Queueing) -> Role:
             journal=journal,
             tls=tls,
             classify=partial(assemble.classify_reply, rules),
-            told=_ignore,
+            told=watch.told,
         )
         workers.append(Worker(assemble.plan(settings, here), doors))
-    return _Workers(workers, journals, keyring, queueing)
-
-
-def _ignore(_: Result) -> None:
-    pass
+    return _Workers(workers, journals, keyring, queueing, watch)

@@ -26,7 +26,9 @@ from mta.queue.embedded import Embedded, NoServer
 STOP_ORDER = ("ingest", "worker", "inbound", "web", "keeper")
 QUICK_DEATH = 5.0  # a role that lived shorter waits before it is started again
 LONGEST_WAIT = 10.0
-DRAIN_SECONDS = 60.0  # transactions under way may take that long, then the rest is recovered at the next start
+DRAIN_SECONDS = (
+    60.0  # transactions under way may take that long, then the rest is recovered at the next start
+)
 
 
 @dataclass
@@ -55,12 +57,19 @@ class Supervisor:
         self.roles = [Kept("keeper", "keeper"), Kept("ingest", "ingest1")]
         count = settings.workers.count or os.cpu_count() or 1
         self.roles += [Kept("worker", f"worker{number}") for number in range(1, count + 1)]
-        pass  # TODO inbound web
-        self.page = MetricsPage(settings.metrics.listen)
+        if settings.inbound.listen:
+            self.roles.append(Kept("inbound", "inbound1"))
+        if settings.web.listen:
+            self.roles.append(Kept("web", "web1"))
+        self.page = MetricsPage(settings.metrics.listen, settings.metrics.sites, self.ready)
         self.fault: Stop | None = None
         self._context: ForkServerContext = multiprocessing.get_context("forkserver")
         self._stopping = asyncio.Event()
         self._terms = 0
+
+    def ready(self) -> bool:
+        """Whether every role runs."""
+        return all(kept.ready for kept in self.roles)
 
     async def run(self) -> int:
         """Run until a signal; return the exit code."""
@@ -134,7 +143,7 @@ class Supervisor:
             return
         if kind == "ready":
             kept.ready = True
-            if all(one.ready for one in self.roles):
+            if self.ready():
                 notify("READY=1")
         elif kind == "metrics":
             self.page.told(kept.name, value)

@@ -252,7 +252,8 @@ def _show_one(stage: Stage, story: Story, console: Console) -> None:
     console.print(f"\nThe way of one message, to {rcpt}:")
     console.print(f"  submitted   XADD {stage.keys.submit_stream('bulk')} (docs/protocol.md)")
     for one in sorted(events, key=lambda event: int(event["ts"])):
-        words = [f"{name}={one[name]}" for name in ("mx", "tls", "reply", "attempts", "delay_ms", "url") if one.get(name)]
+        shown = ("mx", "tls", "reply", "attempts", "delay_ms", "url")
+        words = [f"{name}={one[name]}" for name in shown if one.get(name)]
         console.print(f"  {one['event']:<11} {' '.join(words)}", markup=False)
     console.print(f"  return path {captured.sender}", markup=False)
     verifier = dkim.DKIM(captured.data)

@@ -7,6 +7,7 @@ knows what it has done. Control comes before mail, and the classes come in their
 import asyncio
 import hashlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mta.event import event
@@ -29,6 +30,10 @@ class _Waiting:
     until: float
 
 
+def _uncounted(*_: object, **__: object) -> None:
+    return None
+
+
 class Ingest:
     """One ingest process."""
 
@@ -39,6 +44,8 @@ class Ingest:
         self.accepted = 0
         self.refused = 0
         self.entries = 0
+        self.counted: Callable[..., None] = _uncounted  # told (class label, n=) of accepted recipients
+        self.refused_with: Callable[..., None] = _uncounted  # told (code, n=) of refused entries and rows
         self._waiting: list[_Waiting] = []
         self._draining = False
 
@@ -57,6 +64,7 @@ class Ingest:
             try:
                 if not ready:
                     await self.intake.prepare()
+                    self._waiting.clear()  # they are among the pending ones
                     for entry in await self.intake.pending():
                         await self.take_in(entry)
                     ready = True
@@ -134,6 +142,8 @@ class Ingest:
             accepted = await self.mailroom.accept(submission, opened, digest, born)
         self.accepted += accepted.count
         self.refused += accepted.refused
+        if submission.cls is not None and submission.kind != "campaign":
+            self.counted(submission.cls.label, n=accepted.count)
         campaign = str(getattr(submission.document, "campaign", "") or "")
         if submission.kind == "campaign":
             campaign = submission.document.id  # type: ignore[union-attr]
@@ -158,4 +168,5 @@ class Ingest:
         )  # fmt: skip
         await self.intake.refuse(fields, refusal.code, refusal.why, now, told)
         self.refused += 1
+        self.refused_with(refusal.code)
         await self.intake.done(stream, entry_id)

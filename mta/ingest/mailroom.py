@@ -89,10 +89,9 @@ class Mailroom:
         profile = await self.profile(submission.tenant)
         assert submission.cls is not None
         if profile.classes and submission.cls.label not in profile.classes:
-            raise Refused(
-                NOT_ALLOWED,
-                f"tenant {profile.id} may not send {submission.cls.label} mail; its classes are {', '.join(profile.classes)}",
-            )
+            classes = ", ".join(profile.classes)
+            why = f"tenant {profile.id} may not send {submission.cls.label} mail; its classes are {classes}"
+            raise Refused(NOT_ALLOWED, why)
         match submission.document:
             case Campaign() as campaign:
                 return await self._campaign(submission, profile, campaign, digest, born)

@@ -50,6 +50,7 @@ class Keeper:
         self.settings = settings
         self.doors = doors
         self.trimmed_unread = 0
+        self.memory_percent = 0
         self._draining = asyncio.Event()
 
     def drain(self) -> None:
@@ -146,7 +147,7 @@ class Keeper:
 
     async def say_status(self) -> bool:
         """Tell producers how the engine is."""
-        percent = await self.doors.upkeep.memory_percent()
+        percent = self.memory_percent = await self.doors.upkeep.memory_percent()
         full = percent >= self.settings.memory_stop_percent
         await self.doors.upkeep.status(
             {

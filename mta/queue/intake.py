@@ -1,7 +1,7 @@
 """The submission streams: read in the engine's group, accepted once, acknowledged last."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -57,7 +57,13 @@ class Intake:
 
     async def pending(self) -> list[StreamEntry]:
         """Return what this consumer read in an earlier life and did not acknowledge."""
-        return await self._read(dict.fromkeys(self.streams, "0"), 100, None, self.client)
+        out: list[StreamEntry] = []
+        for stream in self.streams:
+            position = b"0"
+            while rows := await self._read({stream: position}, 100, None, self.client):
+                out += [row for row in rows if row[2]]
+                position = rows[-1][1]
+        return out
 
     async def adopt(self, idle_ms: int) -> list[StreamEntry]:
         """Return entries that a dead consumer left unacknowledged for `idle_ms`; they are ours now."""
@@ -81,7 +87,7 @@ class Intake:
         return await self._read(dict.fromkeys(self.streams, ">"), 1, block_ms, self.blocking)
 
     async def _read(
-        self, streams: dict[str, str], count: int, block: int | None, client: Client
+        self, streams: Mapping[str, str | bytes], count: int, block: int | None, client: Client
     ) -> list[StreamEntry]:
         try:
             rows = await client.xreadgroup(GROUP, self.consumer, streams, count=count, block=block)

@@ -33,6 +33,11 @@ class Upkeep:
         _, rows = await self.client.hscan(f"{self.keys.base(0)}entry", 0, count=most)
         return {int(number): msgspec.msgpack.decode(zlib.decompress(blob)) for number, blob in rows.items()}
 
+    async def entry(self, number: int) -> Any | None:
+        """Return one accepted entry that is not in the archive yet."""
+        blob = await self.client.hget(f"{self.keys.base(0)}entry", str(number))
+        return None if blob is None else msgspec.msgpack.decode(zlib.decompress(blob))
+
     async def archived(self, numbers: list[int]) -> None:
         """Forget entries that are safe in the archive."""
         if numbers:

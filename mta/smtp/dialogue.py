@@ -37,18 +37,6 @@ class Dialogue:
     session and are not to be called by two tasks at once.
     """
 
-    __slots__ = (
-        "_ahead",
-        "_caps",
-        "_current",
-        "_holds_state",
-        "_news",
-        "_outgoing",
-        "_pipeline",
-        "_reader",
-        "_step",
-    )
-
     def __init__(self, caps: Capabilities, *, pipeline: bool = True) -> None:
         self._caps = caps
         self._pipeline = pipeline and caps.pipelining

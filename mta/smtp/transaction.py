@@ -81,10 +81,9 @@ class Transaction:
     def done(self, rest: Verdict) -> Done:
         """Return what there is to report, with `rest` for whoever is undecided."""
         self.told = True
-        self.undecided = 0
         return Done(self.envelope, tuple([known or rest for known in self.verdicts]))
 
     def _decide(self, i: int, verdict: Verdict) -> None:
-        if self.verdicts[i] is None and not self.told:
+        if self.verdicts[i] is None:
             self.verdicts[i] = verdict
             self.undecided -= 1

@@ -38,10 +38,7 @@ class Keyring:
 
     def _load(self, domain: str, selectors: tuple[str, ...]) -> list[Signer]:
         folder = self.directory / domain
-        if selectors:
-            paths = [folder / f"{selector}.pem" for selector in selectors]
-        else:
-            paths = sorted(folder.glob("*.pem"))
+        paths = [folder / f"{name}.pem" for name in selectors] or sorted(folder.glob("*.pem"))
         found = []
         for path in paths:
             with path.open("rb") as file:

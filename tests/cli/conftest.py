@@ -1,4 +1,4 @@
-"""The command line against a private server: a configuration that leads there, and an engine that takes in and delivers."""
+"""The command line against a private server: a configuration that leads there, and an engine behind it."""
 
 import asyncio
 import json
@@ -113,13 +113,19 @@ class Engine:
 
     async def _run(self) -> None:
         self._loop, self._ends = asyncio.get_running_loop(), asyncio.Event()
-        client, blocking, keys = connect(Server(self.url)), connect(Server(self.url), blocking=True), self.keys
+        client, blocking, keys = (
+            connect(Server(self.url)),
+            connect(Server(self.url), blocking=True),
+            self.keys,
+        )
         intake, control = Intake(client, blocking, keys, "ingest1"), Control(client, keys)
         campaigns, suppressions = Campaigns(client, keys), Suppressions(client, keys, b"secret")
         queue = Queue(client, keys)
         mailroom = Mailroom(intake, campaigns, Putter([queue], suppressions), control)
         self._ingest = Ingest(intake, mailroom, Office(campaigns, control, suppressions))
-        doors = Doors(Upkeep(client, keys), Progress(client, keys), campaigns, control, Archive(self.state / "archive"))
+        doors = Doors(
+            Upkeep(client, keys), Progress(client, keys), campaigns, control, Archive(self.state / "archive")
+        )
         self._keeper = Keeper(Settings(keys), doors)
         await intake.prepare()
         self._up.set()
@@ -151,7 +157,15 @@ class Engine:
                 )  # fmt: skip
                 flat = [part for pair in told.items() for part in pair]
                 results.append(
-                    Settled(OP_FINAL, item.id, item.lane, f"{tenant}|{campaign}", kind, body=item.record.body, event=flat)
+                    Settled(
+                        OP_FINAL,
+                        item.id,
+                        item.lane,
+                        f"{tenant}|{campaign}",
+                        kind,
+                        body=item.record.body,
+                        event=flat,
+                    )
                 )
             if results:
                 await queue.settle("w1", epoch, 30_000, results)
@@ -176,7 +190,12 @@ def mailing(tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
     """Writes a campaign and its people; returns both files."""
 
     def write(id_: str = "spring", people: int = 5, rows: str = "", **members: Any) -> tuple[Path, Path]:
-        document = {"id": id_, "tenant": "acme", "from": "Acme <news@acme.example>", "subject": "Hi {{first|you}}"}
+        document = {
+            "id": id_,
+            "tenant": "acme",
+            "from": "Acme <news@acme.example>",
+            "subject": "Hi {{first|you}}",
+        }
         campaign, csv = tmp_path / f"{id_}.json", tmp_path / f"{id_}.csv"
         campaign.write_text(json.dumps(document | {"text": "Hello {{first|you}}"} | members))
         lines = "".join(f"p{n}@example.net,u-{n},Person {n}\n" for n in range(people))
@@ -186,6 +205,7 @@ def mailing(tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
     return write
 
 
-def lines(result: Result) -> list[dict[str, Any]]:
-    """Return the JSON lines of a command's output."""
-    return [json.loads(line) for line in result.stdout.splitlines()]
+@pytest.fixture
+def lines() -> Callable[[Result], list[dict[str, Any]]]:
+    """Reads the JSON lines of a command's output."""
+    return lambda result: [json.loads(line) for line in result.stdout.splitlines()]

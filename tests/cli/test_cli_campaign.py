@@ -1,21 +1,20 @@
 """`mta campaign`: from two files to the last final event, and what is told on the way."""
 
+import asyncio
 import json
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from mta.cli import campaign_submit
-from tests.cli.conftest import lines
 
 
 def submit(mta, files: tuple[Path, Path], *words: str, code: int = 0):
     return mta("campaign", "submit", "--file", files[0], "--recipients", files[1], *words, code=code)
 
 
-def test_a_campaign_is_submitted_followed_and_reported(mta, engine, mailing) -> None:
+def test_a_campaign_is_submitted_followed_and_reported(mta, engine, mailing, lines) -> None:
     files = mailing(people=25, rows="q@reject.example,u-q,Q\nnot an address,u-x,X\n", rate="100000/h")
     said = submit(mta, files, "--batch", "10", "--follow", "--json")
     summary, *progress = lines(said)
@@ -30,7 +29,9 @@ def test_a_campaign_is_submitted_followed_and_reported(mta, engine, mailing) -> 
     assert (shown["class"], shown["complete"], shown["totals"]["delivered"]) == ("bulk", True, 25)
     assert shown["document"]["subject"] == "Hi {{first|you}}"
     listed = json.loads(mta("campaign", "list", "--json").stdout)
-    assert [(one["tenant"], one["campaign"], one["totals"]["bounced"]) for one in listed] == [("acme", "spring", 1)]
+    assert [(one["tenant"], one["campaign"], one["totals"]["bounced"]) for one in listed] == [
+        ("acme", "spring", 1)
+    ]
     assert "spring" in mta("campaign", "list", "--tenant", "acme").stdout
     assert "spring" not in mta("campaign", "list", "--tenant", "other").stdout
 
@@ -55,7 +56,7 @@ def reported(mta, campaign: str, accepted: int, delivered: int) -> dict:
     return out
 
 
-def test_a_second_run_sends_nothing_twice(mta, engine, mailing, redis) -> None:
+def test_a_second_run_sends_nothing_twice(mta, engine, mailing, lines) -> None:
     files = mailing(people=12)
     first = lines(submit(mta, files, "--batch", "5", "--json"))[0]
     again = lines(submit(mta, files, "--batch", "5", "--follow", "--json"))
@@ -91,13 +92,15 @@ def test_a_bad_template_is_refused_before_anybody_is_sent(mta, engine, mailing, 
 
 def test_people_are_read_from_standard_input_and_the_bar_is_drawn(mta, engine, mailing) -> None:
     file, people = mailing(people=3)
-    said = mta("campaign", "submit", "--file", file, "--recipients", "-", "--follow", stdin=people.read_text())
+    said = mta(
+        "campaign", "submit", "--file", file, "--recipients", "-", "--follow", stdin=people.read_text()
+    )
     assert said.stdout == "submitted 3 people in 1 entries: 3 accepted, 0 refused\n"
     assert "3/3" in said.stderr
 
 
 @pytest.mark.parametrize("rows, says", [("a@b.example,\xff\n", "is not UTF-8"), ('"a\n', "is not CSV")])
-def test_a_broken_file_does_not_close_the_campaign(mta, engine, mailing, rows: str, says: str) -> None:
+def test_a_broken_file_does_not_close_the_campaign(mta, engine, mailing, lines, rows: str, says: str) -> None:
     file, people = mailing(people=4)
     people.write_bytes(people.read_bytes() + rows.encode("latin-1"))
     assert says in submit(mta, (file, people), "--batch", "2", code=65).stderr
@@ -112,20 +115,52 @@ def test_files_that_are_not_there(mta, mailing, tmp_path: Path) -> None:
     assert "is not a file" in submit(mta, (file, tmp_path), code=64).stderr
 
 
-def test_it_waits_while_the_engine_accepts_nothing(mta, engine, mailing, redis, monkeypatch) -> None:
-    engine._keeper.say_status = lambda: None  # not called again below; the hash is this test's own
-    seen: list[int] = []
+def test_it_waits_while_the_engine_accepts_nothing(mta, mailing, redis, lines, monkeypatch) -> None:
+    monkeypatch.setattr(campaign_submit, "ANSWER_SECONDS", 0.05)
+    redis("HSET", "mta:status", "accepting", 0, "why", "Redis uses 90 % of its memory")
+    entries = []
 
-    async def look(self, label: str) -> str:
-        seen.append(int(redis_now(redis)))
-        return "Redis uses 90 % of its memory" if len(seen) < 4 else ""
+    async def pause(seconds: float) -> None:
+        entries.append(await asyncio.to_thread(redis, "XLEN", "mta:submit:bulk"))
+        if len(entries) == 3:
+            await asyncio.to_thread(redis, "HSET", "mta:status", "accepting", 1)
 
-    monkeypatch.setattr("mta.queue.producer.Producer.hindrance", look)
-    monkeypatch.setattr(campaign_submit, "LOOK_AGAIN", 0.01)
-    said = submit(mta, mailing())
+    monkeypatch.setattr(campaign_submit.asyncio, "sleep", pause)
+    said = submit(mta, mailing(), "--json")
+    assert entries == [0, 0, 0]
     assert said.stderr.count("waiting: Redis uses 90 % of its memory") == 1
-    assert seen[:4] == [0, 0, 0, 0], "nothing was submitted while it waited"
+    # Without an engine the entries wait in the stream: the campaign, then its people.
+    assert redis("XLEN", "mta:submit:bulk") == 2
+    assert "nobody answered" in said.stderr
+    assert lines(said)[0] | {"people": 5, "entries": 1, "answered": False} == lines(said)[0]
 
 
-def redis_now(redis) -> int:
-    return 0
+def test_a_campaign_is_suspended_resumed_and_purged(mta, idle_engine, mailing, lines) -> None:
+    submit(mta, mailing(people=7))
+    words = ("acme", "spring", "--by", "jo")
+    assert mta("campaign", "suspend", *words, "--reason", "wrong price", "--for", "2h").stdout == (
+        "campaign spring is suspended for 2h\n"
+    )
+    shown = json.loads(mta("campaign", "show", "acme", "spring", "--json").stdout)
+    assert shown["gate"] == "suspended: wrong price"
+    assert "suspended: wrong price" in mta("campaign", "list").stdout
+    assert mta("campaign", "resume", *words).stdout == "campaign spring goes on\n"
+    assert "nothing changed" in mta("campaign", "resume", *words).stdout
+    answer = lines(mta("campaign", "purge", *words, "--json"))[0]
+    assert (answer["event"], answer["count"]) == ("accepted", "7")
+    shown = json.loads(mta("campaign", "show", "acme", "spring", "--json").stdout)
+    assert (shown["gate"], shown["totals"]["purged"]) == ("", 7)
+
+
+def test_a_held_campaign_says_so_and_is_released(mta, engine, mailing) -> None:
+    said = submit(mta, mailing(hold=True))
+    assert "nothing is sent yet: held" in said.stderr
+    assert mta("campaign", "release", "acme", "spring").stdout == "campaign spring is released\n"
+    assert json.loads(mta("campaign", "show", "acme", "spring", "--json").stdout)["gate"] == ""
+
+
+def test_an_order_about_an_unknown_campaign_is_refused(mta, engine) -> None:
+    assert "refused (unknown_campaign)" in mta("campaign", "suspend", "acme", "autumn", code=65).stderr
+    assert (
+        "refused (bad_duration)" in mta("campaign", "suspend", "acme", "x", "--for", "long", code=65).stderr
+    )

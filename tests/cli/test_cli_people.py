@@ -25,7 +25,9 @@ def text_of(rows: list[list[str]]) -> io.StringIO:
 
 @given(PEOPLE, st.integers(1, 10))
 @settings(max_examples=100, deadline=None)
-def test_every_row_comes_once_in_order_and_only_the_last_batch_says_last(rows: list[list[str]], most: int) -> None:
+def test_every_row_comes_once_in_order_and_only_the_last_batch_says_last(
+    rows: list[list[str]], most: int
+) -> None:
     found = list(batches(text_of(rows), "spring", most, "x.csv"))
     documents = [json.loads(one.data) for one in found]
     assert [row for document in documents for row in document["rows"]] == rows

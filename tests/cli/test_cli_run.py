@@ -44,9 +44,15 @@ def test_check_config_finds_files_that_are_not_there(tmp_path: Path) -> None:
     assert f"{path}:2: `redis.password_file` {tmp_path}/missing can't be read" in result.stderr
 
 
-@pytest.mark.parametrize("words, role, name", [((), None, None), (("--role", "worker", "--name", "w7"), "worker", "w7")])
+@pytest.mark.parametrize(
+    "words, role, name", [((), None, None), (("--role", "worker", "--name", "w7"), "worker", "w7")]
+)
 def test_run_hands_over_to_the_daemon(
-    words: tuple[str, ...], role: str | None, name: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    words: tuple[str, ...],
+    role: str | None,
+    name: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = tmp_path / "mta.toml"
     path.write_text("[queue]\nshards = 3\n")

@@ -40,7 +40,12 @@ def test_a_refusal_is_told_with_its_reason(mta, engine, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text, code, says",
-    [(None, 66, "No such file"), ("{", 65, "is not JSON"), ("[]", 65, "no JSON object"), ("{}", 65, "`id` is missing")],
+    [
+        (None, 66, "No such file"),
+        ("{", 65, "is not JSON"),
+        ("[]", 65, "no JSON object"),
+        ("{}", 65, "`id` is missing"),
+    ],
 )
 def test_a_wrong_file_is_named(mta, tmp_path: Path, text: str | None, code: int, says: str) -> None:
     path = tmp_path / "acme.json"
@@ -56,7 +61,9 @@ def test_an_unknown_tenant_is_66(mta) -> None:
     assert mta("tenant", "list", "--json").stdout == "{}\n"
 
 
-def test_without_an_engine_it_says_that_nobody_answers(mta, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis) -> None:
+def test_without_an_engine_it_says_that_nobody_answers(
+    mta, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis
+) -> None:
     monkeypatch.setattr(answers.Answers.of, "__defaults__", (0.05,))
     path = tmp_path / "acme.json"
     path.write_text(json.dumps(ACME))

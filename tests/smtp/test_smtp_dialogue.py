@@ -342,6 +342,24 @@ PIPELINED = {
         > eof gone
         ! unsent b
         ! ended - gone""",
+    "RSET once and not again": f"""
+        > offer a x@y
+        {GROUP}
+        s: 250 ok
+        s: 250 ok
+        s: 554 no
+        ! done a: failed data 554
+        > offer b x@y
+        c: RSET
+        {GROUP}
+        s: 250 flushed
+        s: 550 no
+        s: 503 no
+        s: 503 no
+        ! done b: failed mail 550
+        > offer c x@y
+        {GROUP}
+        s: 250 ok""",
     "RSET refused": f"""
         > offer a x@y
         {GROUP}
@@ -854,6 +872,13 @@ def test_an_injected_envelope_is_refused_before_any_byte(bad: Envelope) -> None:
     assert dialogue.idle
     dialogue.offer(envelope(["b", "x@y"]))
     assert b"".join(dialogue.outgoing()).startswith(b"MAIL FROM:<s@b>\r\n")
+
+
+def test_nothing_goes_out_after_the_end() -> None:
+    dialogue = Dialogue(PIPELINING)
+    dialogue.offer(envelope(["a", "x@y"]))
+    assert [shown(h) for h in dialogue.eof("gone")] == ["done a: deferred mail own", "ended - gone"]
+    assert dialogue.outgoing() == []
 
 
 def test_an_injected_envelope_does_not_disturb_the_one_under_way() -> None:

@@ -88,7 +88,7 @@ DOTS = [
     (b"a.b\r\n \r\n.. .\r\n", b"a.b\r\n \r\n... .\r\n"),
 ]
 
-BARE = [b"", b"a", b"a\r", b"a\n", b"\n", b"\r", b"a\nb\r\n", b"a\rb\r\n", b"a\r\r\n", b"a\n\r\n", b"a\r\n\r", 
+BARE = [b"", b"a", b"a\r", b"a\n", b"\n", b"\r", b"a\nb\r\n", b"a\rb\r\n", b"a\r\r\n", b"a\n\r\n", b"a\r\n\r",
         b"a\n\rb\r\n", b"a\r\nb", b"a\0b\r\n", b"\n.\r\n", b"\n\r"]  # fmt: skip
 
 

@@ -1,0 +1,165 @@
+"""The two roles that hear back: inbound by SMTP, web by HTTP."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from mta import tenancy
+from mta.archive.archive import Archive, Recipient
+from mta.config.settings import Settings
+from mta.daemon import assemble
+from mta.daemon.assemble import Queueing
+from mta.daemon.exits import UNAVAILABLE, Stop
+from mta.daemon.viewing import Viewing
+from mta.inbound.doors import Doors as InboundDoors
+from mta.inbound.gate import Caps
+from mta.inbound.listener import Listener
+from mta.inbound.listener import Settings as InboundSettings
+from mta.inbound.spool import Spool
+from mta.metrics.exposition import Exposition
+from mta.metrics.merged import Merged
+from mta.metrics.meter import Meter
+from mta.queue.campaigns import Campaigns
+from mta.queue.feedback import Feedback
+from mta.queue.suppression import Suppressions
+from mta.queue.upkeep import Upkeep
+from mta.tenancy import Profile
+from mta.web.app import Rules, make_app, serve
+from mta.web.doors import Doors as WebDoors
+
+DAY = 86400
+
+
+class Serving:
+    """A role that listens from `run` to `drain`."""
+
+    def __init__(self, queueing: Queueing, meter: Meter, stop: Callable[[], Awaitable[None]]) -> None:
+        self.queueing = queueing
+        self.meter = meter
+        self._stop = stop
+        self._draining = asyncio.Event()
+
+    async def run(self) -> None:
+        await self._draining.wait()
+        await self._stop()
+
+    def drain(self) -> None:
+        self._draining.set()
+
+    def reload(self, settings: Settings | None) -> None:
+        pass  # listeners keep their addresses while they run
+
+    def snapshot(self) -> dict[str, Any]:
+        return self.meter.snapshot()
+
+    async def close(self) -> None:
+        await self.queueing.close()
+
+
+async def inbound(settings: Settings, name: str, queueing: Queueing) -> Serving:
+    """Return the inbound role, listening; raise Stop when its port can't be had."""
+    viewing, meter, given = _viewing(settings, queueing), Meter(time.time()), settings.inbound
+    doors = InboundDoors(
+        tokens=queueing.secrets.tokens,
+        lookup=viewing.lookup,
+        rules=assemble.classifier(),
+        feedback=Feedback(queueing.client, queueing.keys),
+        suppressions=Suppressions(queueing.client, queueing.keys, queueing.secrets.suppression),
+        counted=meter.count,
+    )
+    host, port = _address(given.listen)
+    hostname = given.hostname or settings.net.helo or socket.getfqdn()
+    caps = Caps(
+        connections=given.connections,
+        per_ip=given.connections_per_ip,
+        max_size=given.max_size,
+        timeout=given.timeout,
+        session=given.session,
+        max_days=int(given.max_age // DAY),
+    )
+    spool = Spool(settings.paths.spool / "reports", given.keep_unparsed)
+    listener = Listener(doors, spool, InboundSettings(host, port, hostname, caps))
+    try:
+        await listener.start()
+    except OSError as error:
+        raise _taken("inbound.listen", given.listen, error) from error
+    return Serving(queueing, meter, listener.stop)
+
+
+async def web(settings: Settings, name: str, queueing: Queueing) -> Serving:
+    """Return the web role, listening; raise Stop when its port can't be had."""
+    viewing, meter, given = _viewing(settings, queueing), Meter(time.time()), settings.web
+    own, merged = Exposition(lambda: merged.totals()), Merged()
+
+    def page() -> bytes:
+        merged.update(name, meter.snapshot())
+        return own.page()
+
+    doors = WebDoors(
+        tokens=queueing.secrets.tokens,
+        lookup=viewing.lookup,
+        link_target=viewing.link_target,
+        render=viewing.render,
+        feedback=Feedback(queueing.client, queueing.keys),
+        suppressions=Suppressions(queueing.client, queueing.keys, queueing.secrets.suppression),
+        campaigns=viewing.campaigns,
+        profile=partial(_profile, viewing.campaigns),
+        own_host=partial(_own_host, settings, viewing.campaigns),
+        ready=partial(_ready, queueing),
+        metrics=page if given.metrics else None,
+        counted=partial(meter.count, "web_requests_total"),
+    )
+    rules = Rules(
+        settings.paths.spool / f"{name}.events",
+        given.spool,
+        given.trusted_hops,
+        int(settings.tracking.max_age // DAY),
+    )
+    host, port = _address(given.listen)
+    try:
+        runner = await serve(make_app(doors, rules), host, port)
+    except OSError as error:
+        raise _taken("web.listen", given.listen, error) from error
+    return Serving(queueing, meter, runner.cleanup)
+
+
+def _viewing(settings: Settings, queueing: Queueing) -> Viewing:
+    client, keys = queueing.client, queueing.keys
+    return Viewing(Archive(settings.paths.archive), Upkeep(client, keys), Campaigns(client, keys))
+
+
+def _address(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _taken(setting: str, listen: str, error: OSError) -> Stop:
+    return Stop(UNAVAILABLE, f"{setting} {listen} can't be used: {error.strerror or error}")
+
+
+async def _profile(campaigns: Campaigns, tenant: str) -> Profile | None:
+    document = await campaigns.tenant(tenant)
+    return tenancy.decode(document) if document else None
+
+
+async def _own_host(settings: Settings, campaigns: Campaigns, host: str, recipient: Recipient) -> bool:
+    """Whether a host name is one that this recipient's tenant uses in links."""
+    if settings.tracking.base:
+        return True
+    profile = await _profile(campaigns, recipient.tenant)
+    if profile is not None and profile.track_host:
+        return host == profile.track_host
+    return not settings.tenants.track_host or host == settings.tenants.track_host
+
+
+async def _ready(queueing: Queueing) -> str:
+    try:
+        await queueing.client.ping()
+    except OSError as error:
+        return f"Redis does not answer: {error}"
+    except Exception as error:
+        return f"Redis does not answer: {type(error).__name__}"
+    return ""
