@@ -11,19 +11,20 @@ MAX_SUBJECT: Final = 500
 
 _ANSWERS = frozenset({"x-autoreply", "x-autorespond", "x-autoresponder", "x-auto-reply-from"})
 _PRECEDENCE = frozenset({"auto_reply", "auto-reply", "autoreply", "auto_replied"})
+# A mail system, or nobody at all.
 _SYSTEM = re.compile(
     r"\b(?:mailer[-_.]?daemon|mail[-_ ]?delivery|postmaster|mailerdaemon)\b|^\W*$", re.IGNORECASE
 )
 _SUBJECT = re.compile(
     r"out of (?:the )?office|auto(?:matic|mated)?[ -]?(?:reply|response|answer)|autorespon|vacation (?:reply|message)"
     r"|on vacation|away from (?:my )?(?:the )?office"
-    r"|abwesenheit|automatische antwort|nicht im (?:b\u00fcro|hause)"
-    r"|r\u00e9ponse automatique|absence du bureau|message d'absence"
-    r"|respuesta autom\u00e1tica|fuera de la oficina|resposta autom\u00e1tica|aus\u00eancia"
+    r"|abwesenheit|automatische antwort|nicht im (?:büro|hause)"
+    r"|réponse automatique|absence du bureau|message d'absence"
+    r"|respuesta automática|fuera de la oficina|resposta automática|ausência"
     r"|risposta automatica|fuori sede|automatisch antwoord|afwezig"
-    r"|autosvar|fr\u00e5nvaro|frav\u00e6r|automaattinen vastaus|poissa"
-    r"|odpowied\u017a automatyczna|automatyczna odpowied\u017a|automatick\u00e1 odpov\u011b\u010f"
-    r"|\u0430\u0432\u0442\u043e\u043e\u0442\u0432\u0435\u0442|\u81ea\u52d5(?:\u5fdc\u7b54|\u8fd4\u4fe1|\u56de\u8986)|\u4e0d\u5728|\u81ea\u52a8(?:\u56de\u590d|\u7b54\u590d)",
+    r"|autosvar|frånvaro|fravær|automaattinen vastaus|poissa"
+    r"|odpowiedź automatyczna|automatyczna odpowiedź|automatická odpověď"
+    r"|автоответ|自動(?:応答|返信|回覆)|不在|自动(?:回复|答复)",
     re.IGNORECASE,
 )
 

@@ -34,8 +34,10 @@ class Rules:
         meaning = self._by_phrase(kind, enhanced, folded) or self._by_code(code, enhanced, not folded, stage)
         if meaning is None:
             meaning = self.table.classes["remote_temporary" if kind == 4 else "unknown"]
-        # A server that says "try again" has not yet said that the address is bad.
-        return meaning._replace(suppress=False) if kind == 4 else meaning
+        # A server that says "try again" has not yet said that the address is bad, and one that gives a reason
+        # of content or security (x.6, x.7) may be hiding whom it knows: neither costs an address at once.
+        sure = (kind != 4 and not enhanced.startswith(("5.6.", "5.7."))) or enhanced == "5.7.17"
+        return meaning if sure or not meaning.suppress else meaning._replace(suppress=False)
 
     def _by_phrase(self, kind: int, enhanced: str, folded: str) -> Meaning | None:
         grams = {folded[at : at + GRAM] for at in range(len(folded) - GRAM + 1)}

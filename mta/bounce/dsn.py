@@ -18,7 +18,7 @@ TYPES: Final = frozenset({"message/delivery-status", "message/global-delivery-st
 _FIELD = re.compile(r"([!-9;-~]{1,60})[ \t]*:")
 _COMMENT = re.compile(r"\([^()]{0,300}\)")
 _TYPED = re.compile(r"[ \t]*([\w./-]{1,40})[ \t]*;", re.ASCII)
-_UTF8_CHARACTER = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
+_UTF8_CHARACTER = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")
 _CODE = re.compile(r"(?:^|[\s#(:<\"'])([245][0-9]\d)(?=[\s#.:;,\-]|$)")
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?!\.?\d)")
 _ACTIONS: Final = {
@@ -146,8 +146,9 @@ def _address(value: str) -> str:
 
 def _character(found: re.Match[str]) -> str:
     number = int(found[1], 16)
-    # Controls and surrogates have no place in an address, and would have one in a log.
-    return chr(number) if 0xA0 <= number <= 0xD7FF or 0xE000 <= number <= 0x10FFFF or number == 0x5C else ""
+    character = chr(number) if 0x7F < number <= 0x10FFFF or number == 0x5C else ""
+    # Controls and line separators have no place in an address, and would have one in a log.
+    return character if character.isprintable() else ""
 
 
 def _named(value: str) -> str:

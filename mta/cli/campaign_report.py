@@ -86,7 +86,8 @@ def _print(found: "Report", live: dict[str, int], top: int) -> None:
             total = live.get("queued", 0)
         if total or name in ("delivered", "bounced"):
             rate = show.share(found.rate(name)) if name in RATES else ""
-            rows.append((name, total, found.people.get(name, 0), rate))
+            people = total if name == "accepted" else found.people.get(name, 0)
+            rows.append((name, total, people, rate))
     show.table("", ("", "events", "people", "of delivered"), rows)
     if found.proxied_opens:
         show.note(f"{found.proxied_opens:,} opens came from privacy proxies and say little about people")

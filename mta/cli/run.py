@@ -101,7 +101,7 @@ def _written(value: object) -> str:
         return str(value).lower()
     if isinstance(value, tuple | list):
         return ", ".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
 def _faults(found: "Loaded") -> list[str]:

@@ -108,4 +108,4 @@ async def set_tenant(config: Path | None, file: Path, as_json: bool) -> None:
 def _written(value: object) -> str:
     if isinstance(value, list):
         return ", ".join("/".join(one) if isinstance(one, tuple) else str(one) for one in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.15g}" if isinstance(value, float) else str(value)

@@ -6,7 +6,7 @@ sender is null and nobody hears of the refusal.
 """
 
 import asyncio
-from typing import Any, Final
+from typing import Any, cast, Final
 
 from aiosmtpd.smtp import SMTP
 
@@ -76,8 +76,9 @@ class Session(SMTP):
 
     def end(self, why: str) -> None:
         """Say 421 and close, whether or not the peer reads it."""
-        transport = self.transport
-        if not isinstance(transport, asyncio.Transport) or transport.is_closing():
+        # A cast and no isinstance: uvloop's transports have the methods but not the ancestor.
+        transport = cast(asyncio.Transport | None, self.transport)
+        if transport is None or transport.is_closing():
             return
         transport.write(f"421 {why}\r\n".encode("ascii"))
         transport.close()
@@ -98,9 +99,9 @@ class Entrance(asyncio.Protocol):
         self.handler = handler
         self.hostname = hostname
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, given: asyncio.BaseTransport) -> None:
         """Refuse, or hand over to a session."""
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, given)
         peer = transport.get_extra_info("peername")
         ip = str(peer[0]) if peer else ""
         why = self.gate.enter(ip)

@@ -208,6 +208,9 @@ class Delivery:
     def gone(self, session: Session) -> None:
         """The connection has ended; its permit goes back."""
         self.sessions.discard(session)
+        if session.last_word is not None and session.last_word.code == 421 and not session.sent:
+            # Greeted and sent away with nothing tried: without a pause the next session would meet the same.
+            self.pause(session.path, self.plan.unreachable_pause_ms)
         self.paths.closed(session.path, session)
         self.wake()
 

@@ -11,6 +11,7 @@ from typing import Protocol, cast
 
 from mta.net.connect import Opened, Timeouts
 from mta.queue.codec import Item
+from mta.reply import Reply
 from mta.smtp.dialogue import Dialogue, Done, Ended, Envelope, Happening, NeedContent, Unsent
 from mta.smtp.wire import WireError
 from mta.verdict import Stage, Verdict
@@ -85,6 +86,7 @@ class Session(asyncio.Protocol):
         self.running = False
         self.quitting = False
         self.lost = False
+        self.last_word: Reply | None = None  # the server's, if one ended the session
         self.deadline = 0.0
         self.idle_since = self.loop.time()
         opened.transport.set_protocol(self)
@@ -209,8 +211,8 @@ class Session(asyncio.Protocol):
                     self.owner.verdict(cast(Work, envelope.key), verdicts[0], self)
                 case Unsent(envelope):
                     self.owner.back(cast(Work, envelope.key))
-                case Ended():
-                    pass
+                case Ended(reply):
+                    self.last_word = reply
         if happenings and not self.dialogue.ended:
             self._wait()
 

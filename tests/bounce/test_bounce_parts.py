@@ -89,7 +89,7 @@ def test_no_type_and_no_header() -> None:
 
 
 def test_text_of_unknown_encoding_is_read_as_latin_1() -> None:
-    assert take_apart(b"\n\xe9")[0].text == "" or take_apart(b"A: b\n\n\xe9")[0].text == "é"
+    assert take_apart(b"A: b\n\n\xe9")[0].text == "é"
 
 
 def test_depth_is_capped() -> None:
@@ -119,8 +119,8 @@ def test_folding_is_capped() -> None:
 
 PIECES = [
     b"Content-Type: multipart/report; boundary=b\n", b"Content-Type: message/rfc822\n", b"\n", b"--b\n", b"--b--\n",
-    b"Content-Transfer-Encoding: base64\n", b"Content-Transfer-Encoding: quoted-printable\n", b"=?x", b"\xff\0", b"; =\"",
-    b"Content-Type: multipart/mixed; boundary=\"\n", b" \t", b"\r", b"a:b\n", b"====", b"\n\n",
+    b"Content-Transfer-Encoding: base64\n", b"Content-Transfer-Encoding: quoted-printable\n", b"=?x",
+    b"\xff\0", b"; =\"",    b"Content-Type: multipart/mixed; boundary=\"\n", b" \t", b"\r", b"a:b\n", b"====", b"\n\n",
 ]  # fmt: skip
 
 

@@ -46,7 +46,11 @@ def test_other_kinds_are_refused() -> None:
     assert "use RSA or Ed25519" in fault("example.com", "s", pem(x25519.X25519PrivateKey.generate()))
 
 
-@pytest.mark.parametrize("text", [b"", b"hello", ED_PEM[:60], ED_PEM.replace(b"M", b"!", 1), b"\0" * 100])
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"hello", ED_PEM[:60], ED_PEM.replace(b"M", b"!", 1), b"\0" * 100],
+    ids=["empty", "words", "cut", "damaged", "zeros"],
+)
 def test_what_is_no_pem_is_refused(text: bytes) -> None:
     assert "no PEM private key" in fault("example.com", "s", text)
 
