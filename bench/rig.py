@@ -77,14 +77,25 @@ class Rig:
     def start_engine(self) -> float:
         """Start `mta run`; return the seconds until it says that it accepts mail."""
         began = time.monotonic()
-        log = (self.root / "engine.log").open("ab")
-        self.engine = subprocess.Popen(
-            [sys.executable, "-m", "mta", "run", "-c", str(self.root / "mta.toml")],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.root, env=_environment(),
-        )  # fmt: skip
-        log.close()
-        asyncio.run(self._until_ready(began + READY_SECONDS))
+        self.spawn_engine()
+        self.until_ready()
         return time.monotonic() - began
+
+    def spawn_engine(self) -> None:
+        """Start `mta run` and do not wait."""
+        with (self.root / "engine.log").open("ab") as log:
+            self.engine = subprocess.Popen(
+                [sys.executable, "-m", "mta", "run", "-c", str(self.root / "mta.toml")],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.root,
+                env=_environment(),
+            )
+
+    def until_ready(self) -> None:
+        """Wait until the engine says that it accepts mail; raise RuntimeError when it does not."""
+        asyncio.run(self._until_ready(time.monotonic() + READY_SECONDS))
 
     async def _until_ready(self, ends: float) -> None:
         assert self.engine is not None

@@ -34,7 +34,7 @@ def run(config: Path | None, role: str, name: str | None) -> int:
 
 @click.command()
 @click.option("--recipients", type=click.IntRange(100, 20_000), default=2000, help="How many people.")
-@click.option("--rate", default="25/s", help="Messages per second to each receiving site.")
+@click.option("--rate", default="40/s", help="Messages per second to each receiving site.")
 def demo(recipients: int, rate: str) -> int:
     """Show the whole engine at work on loopback; nothing leaves this machine.
 

@@ -15,6 +15,7 @@ from mta.queue.lanes import PathDefaults
 from mta.queue.link import Client, QueueDown, Server, UnsafeServer, check, connect, read_password
 from mta.reply import Reply
 from mta.throttle.retry import Schedule
+from mta.verdict import Stage
 from mta.workers.contents import HostNames
 from mta.workers.outcome import Judged
 from mta.workers.plan import Plan
@@ -114,7 +115,7 @@ def classifier() -> classify.Rules:
     return classify.load((Path(classify.__file__).parent / "rules.toml").read_text())
 
 
-def classify_reply(rules: classify.Rules, reply: Reply) -> Judged:
-    """Return what a refusing reply means."""
-    found = classify.classify(reply.code, reply.enhanced, reply.text, rules)
+def classify_reply(rules: classify.Rules, reply: Reply, stage: Stage) -> Judged:
+    """Return what a refusing reply means at its stage."""
+    found = classify.classify(reply.code, reply.enhanced, reply.text, rules, stage=stage)
     return Judged(found.cls, found.disposition, found.suppress)

@@ -19,7 +19,9 @@ class Counts:
     dots_open: int = 0  # dot received, its reply not yet written
     dots_open_peak: int = 0
     dots_lost: int = 0  # the connection ended while its dot was open
-    dots_unconfirmed: int = 0  # lost, or answered and the peer never showed that it knew (no further dot, no QUIT)
+    dots_unconfirmed: int = (
+        0  # lost, or answered and the peer never showed that it knew (no further dot, no QUIT)
+    )
     dropped: int = 0  # connections this side cut on purpose
     bounces_sent: int = 0
     bounces_failed: int = 0

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from mta.demo import town
+from mta.demo import certificate, town
 from mta.demo.capture import Capture
 from mta.demo.nameserver import Nameserver
 from mta.demo.receiver import Receiver
@@ -68,7 +68,10 @@ class Stage:
         extra = {name: {"TXT": (_quoted(text),)} for name, text in self.txt.items()}
         self.nameserver = Nameserver(town.zone(extra))
         dns_port = await self.nameserver.start("127.0.0.1")
-        self.receiver = town.receiver(bounce_to=("127.0.0.1", self.inbound_port), capture=self.capture)
+        tls = certificate.server_context(*certificate.make(["mx.town.test"]))
+        self.receiver = town.receiver(
+            bounce_to=("127.0.0.1", self.inbound_port), capture=self.capture, tls=tls
+        )
         try:
             await self.receiver.start(town.addresses(), self.smtp_port)
         except OSError as error:

@@ -6,7 +6,7 @@ sender is null and nobody hears of the refusal.
 """
 
 import asyncio
-from typing import Any, cast, Final
+from typing import Any, Final, cast
 
 from aiosmtpd.smtp import SMTP
 

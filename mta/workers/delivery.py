@@ -218,7 +218,9 @@ class Delivery:
 
     def outcome(self, item: Item, verdict: Verdict, hop: Hop) -> Result:
         """Return the result of an attempt, and note an address that is to be suppressed."""
-        judged = Judged() if isinstance(verdict, Delivered) else self.doors.classify(verdict.reply)
+        judged = (
+            Judged() if isinstance(verdict, Delivered) else self.doors.classify(verdict.reply, verdict.stage)
+        )
         schedule = self.plan.schedules[int(item.lane[0])]
         now = self.now_ms()
         result = outcomes.outcome(item, verdict, judged, hop, now, schedule, self.chance.random())

@@ -12,6 +12,7 @@ from mta.queue.wake import Bell
 from mta.reply import Reply
 from mta.throttle.retry import Schedule
 from mta.tracking.token import Keys
+from mta.verdict import Stage
 from mta.workers.contents import Contents
 from mta.workers.journal import Journal
 from mta.workers.outcome import Judged
@@ -49,5 +50,5 @@ class Doors:
     tokens: Keys
     journal: Journal
     tls: ssl.SSLContext | None
-    classify: Callable[[Reply], Judged]
+    classify: Callable[[Reply, Stage], Judged]
     told: Callable[[Result], None]

@@ -42,7 +42,13 @@ class Engine:
         self.xadd("bulk", "campaign", "t0", f"{name}.c", document)
         for start in range(0, len(rows), 500):
             part = rows[start : start + 500]
-            entry = {"tenant": "t0", "campaign": name, "columns": columns, "rows": part, "last": start + 500 >= len(rows)}
+            entry = {
+                "tenant": "t0",
+                "campaign": name,
+                "columns": columns,
+                "rows": part,
+                "last": start + 500 >= len(rows),
+            }
             self.xadd("bulk", "recipients", "t0", f"{name}.{start}", entry)
 
     def events(self, kind: str = "") -> list[dict[str, str]]:
@@ -65,7 +71,9 @@ class Engine:
             if len(found) >= count:
                 return found
             time.sleep(0.1)
-        raise AssertionError(f"{len(found)} of {count} {kinds} after {seconds} s\n{self.rig.log_tail()}\n{self.events()[-3:]}")
+        raise AssertionError(
+            f"{len(found)} of {count} {kinds} after {seconds} s\n{self.rig.log_tail()}\n{self.events()[-3:]}"
+        )
 
     def captured(self, count: int, seconds: float = WAIT_SECONDS) -> list[bytes]:
         """Wait for `count` captured messages and return them."""
@@ -84,7 +92,9 @@ def engine() -> Iterator[Callable[..., Engine]]:
     """Start engines: `engine(sink=(...), settings={...}, start=True)`; all end with the test."""
     with contextlib.ExitStack() as stack:
 
-        def start(*, sink: tuple[str, ...] = (), capture: bool = False, start: bool = True, **more: Any) -> Engine:
+        def start(
+            *, sink: tuple[str, ...] = (), capture: bool = False, start: bool = True, **more: Any
+        ) -> Engine:
             rig = Rig(Setup(tenants=more.pop("tenants", 1), receiver="sink", sink=sink, **more))
             stack.enter_context(rig)
             if capture:

@@ -17,7 +17,9 @@ from mta.dkim.record import dns_record
 def test_a_campaign_is_personalised_signed_delivered_and_reported(engine: Callable) -> None:
     running = engine(capture=True, double=True)
     rows = [[f"u{n}@d{n % 3}.example.test", f"Zoë {n}", f"r{n}"] for n in range(60)]
-    running.campaign(rows, ["email", "first", "ref"], html="<p>Hi {{first}} <a href='https://x.example/'>go</a></p>")
+    running.campaign(
+        rows, ["email", "first", "ref"], html="<p>Hi {{first}} <a href='https://x.example/'>go</a></p>"
+    )
     delivered = running.until(60, "delivered")
     assert {event["ref"] for event in delivered} == {f"r{n}" for n in range(60)}
     assert all(event["campaign"] == "spring" and event["code"] == "250" for event in delivered)
@@ -82,7 +84,12 @@ def test_the_same_key_is_accepted_once_and_other_bytes_are_refused(engine: Calla
 
 def test_a_malformed_submission_stops_nothing_else(engine: Callable) -> None:
     running = engine()
-    bad = {"from": "a@t0.example\r\nBcc: x@y.example", "to": ["jo@d1.example.test"], "subject": "s", "text": "x"}
+    bad = {
+        "from": "a@t0.example\r\nBcc: x@y.example",
+        "to": ["jo@d1.example.test"],
+        "subject": "s",
+        "text": "x",
+    }
     running.xadd("transactional", "message", "t0", "bad", bad)
     running.campaign(
         [["jo@d1.example.test", "Jo"], ["not an address", "Eve"], ["al@d1.example.test", "Al"]], ["email", "first"],
@@ -132,7 +139,9 @@ def test_suspend_resume_and_purge_act_on_what_waits(engine: Callable) -> None:
     scope = {"tenant": "t0", "campaign": "spring"}
     running.campaign(rows, ["email"])
     running.until(5, "delivered")
-    running.xadd("control", "control", "t0", "s1", {"op": "suspend", "scope": scope, "reason": "a look first"})
+    running.xadd(
+        "control", "control", "t0", "s1", {"op": "suspend", "scope": scope, "reason": "a look first"}
+    )
     (suspended,) = running.until(1, "suspended")
     assert suspended["reason"] == "a look first"
     subprocess.run(["sleep", "1"], check=True)
@@ -156,7 +165,20 @@ def test_a_campaign_by_redis_cli_alone_is_delivered(engine: Callable) -> None:
     campaign = {"id": "cli", "from": "a@t0.example", "subject": "Hi", "text": "Hello"}
     people = {"campaign": "cli", "columns": ["email"], "rows": [["jo@d1.example.test"]], "last": True}
     for kind, document in (("campaign", campaign), ("recipients", people)):
-        command = ["redis-cli", "-s", socket, "XADD", "mta:submit:bulk", "*", "v", "1", "kind", kind, "tenant", "t0"]
+        command = [
+            "redis-cli",
+            "-s",
+            socket,
+            "XADD",
+            "mta:submit:bulk",
+            "*",
+            "v",
+            "1",
+            "kind",
+            kind,
+            "tenant",
+            "t0",
+        ]
         command += ["key", f"cli-{kind}", "data", json.dumps(document)]
         assert b"-" in subprocess.run(command, check=True, capture_output=True).stdout
     running.until(1, "delivered")
@@ -165,7 +187,12 @@ def test_a_campaign_by_redis_cli_alone_is_delivered(engine: Callable) -> None:
 def test_the_key_that_signs_is_the_tenants_own(engine: Callable) -> None:
     running = engine(capture=True, tenants=2)
     for tenant in ("t0", "t1"):
-        document = {"from": f"a@{tenant}.example", "to": ["jo@d1.example.test"], "subject": tenant, "text": "x"}
+        document = {
+            "from": f"a@{tenant}.example",
+            "to": ["jo@d1.example.test"],
+            "subject": tenant,
+            "text": "x",
+        }
         running.xadd("transactional", "message", tenant, "k", document)
     running.until(2, "delivered")
     for raw in running.captured(2):

@@ -38,7 +38,10 @@ def links(pid: int) -> list[str]:
 
 def test_ten_kills_lose_nothing_and_repeat_only_open_dots(engine: Callable[..., Any]) -> None:
     running = engine(
-        workers=2, signed=False, sink=("--delay-ms", "5", "--dot-delay-ms", "30"), settings={"limits": {"connections": 6}}
+        workers=2,
+        signed=False,
+        sink=("--delay-ms", "5", "--dot-delay-ms", "30"),
+        settings={"limits": {"connections": 6}},
     )
     rows = [[f"u{n}@d{n % 5}.example.test"] for n in range(PEOPLE)]
     running.campaign(rows, ["email"])

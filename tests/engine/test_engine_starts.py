@@ -169,7 +169,9 @@ def test_opens_clicks_and_unsubscribes_come_back_by_http(engine: Callable[..., A
     from mta.demo.readers import Readers
 
     running = engine(capture=True, settings={"tenants": {"bounce_domain": "b.t0.example"}})
-    running.campaign([["jo@d1.example.test"]], ["email"], html="<a href='https://x.example/a?b=1&amp;c=2'>x</a>")
+    running.campaign(
+        [["jo@d1.example.test"]], ["email"], html="<a href='https://x.example/a?b=1&amp;c=2'>x</a>"
+    )
     raw = running.captured(1)
 
     async def read() -> Any:

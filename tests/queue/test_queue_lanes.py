@@ -208,9 +208,7 @@ async def test_a_name_taken_again_fences_its_earlier_life(queue: Queue) -> None:
 async def test_content_is_freed_with_its_last_recipient(queue: Queue, client: Client) -> None:
     worker = await Worker(queue).start()
     here = str(lane(campaign=""))
-    await queue.put(
-        "acme:k", 1, [[here, 0, item(0, body="7"), item(1, body="7")]], bodies=[("7", b"{}", 2)]
-    )
+    await queue.put("acme:k", 1, [[here, 0, item(0, body="7"), item(1, body="7")]], bodies=[("7", b"{}", 2)])
     first, second = (await worker.take()).batches[0].items
     await worker.settle(final(first))
     assert await queue.body("7") == b"{}"

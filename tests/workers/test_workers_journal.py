@@ -37,7 +37,9 @@ def test_garbage_ends_the_reading() -> None:
     assert replay(b"\xff" * 100).open == set()
 
 
-def test_rotation_keeps_open_dots_and_forgets_settled_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rotation_keeps_open_dots_and_forgets_settled_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("mta.workers.journal.ROTATE_BYTES", 100)
     journal = Journal(tmp_path / "w1")
     for number in range(50):

@@ -40,7 +40,9 @@ def test_delivered_is_final_and_says_where_and_how_fast() -> None:
 
 def test_deferred_waits_by_age_and_carries_its_attempt() -> None:
     one = item(born=NOW - 600_000)
-    result = settle(Deferred(Reply(451, ("4.3.0 later",)), Stage.RCPT), one, Judged("remote_temporary", "soft"))
+    result = settle(
+        Deferred(Reply(451, ("4.3.0 later",)), Stage.RCPT), one, Judged("remote_temporary", "soft")
+    )
     assert (result.op, result.kind, result.wait, result.body) == (OP_RETRY, "deferred", 600_000, "")
     assert decode(result.item, one.lane).record.attempts == 1
     told = fields(result)
