@@ -80,7 +80,9 @@ def _role(process: psutil.Process, root: int) -> str:
     name = process.name()
     if "valkey" in name or "redis" in name:
         return "redis"
-    return "supervisor" if process.pid == root else "roles"
+    if name.startswith("mta-"):
+        return name.removeprefix("mta-")
+    return "supervisor" if process.pid == root else "nursery"
 
 
 def memory(root: int) -> int:

@@ -4,11 +4,13 @@ The pipe to the supervisor is also the leash: when it closes, the role drains an
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
 import traceback
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from mta.config.settings import Settings
@@ -22,11 +24,18 @@ SNAPSHOT_SECONDS = 1.0
 
 def main(settings: Settings, role: str, name: str, url: str, pipe: Connection | None) -> None:
     """Run a role and end the process with its exit code; the entry point of every child."""
+    _call(name)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches all: the supervisor decides
     code = run(settings, role, name, url, pipe)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # no interpreter shutdown: nothing is left that it could do but wait
+
+
+def _call(name: str) -> None:
+    """Let ps and top show which role this is."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_text(f"mta-{name}"[:15])
 
 
 def run(settings: Settings, role: str, name: str, url: str, pipe: Connection | None) -> int:

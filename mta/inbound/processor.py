@@ -21,10 +21,14 @@ from mta.tracking.token import Purpose, TokenError, read_any
 SCAN_SECONDS: Final = 5.0
 """How often the folder is looked at when nothing wakes us: also the wait after Redis was away."""
 MAX_TRIES: Final = 3
-"""Times that a report may fail for another reason than Redis before a person looks at it."""
+"""Times that a report may fail for a reason of its own before a person looks at it."""
 _DAY: Final = 86400
 
 _log = logging.getLogger("mta.inbound")
+
+
+class Away(Exception):
+    """Redis or the archive did not do what was asked: no fault of the report, which waits."""
 
 
 class Processor:
@@ -36,7 +40,8 @@ class Processor:
         self.max_days = max_days
         self._wake = asyncio.Event()
         self._stopping = False
-        self._tries: dict[Path, int] = {}
+        self._tries: dict[Path, int] = {}  # times that Redis was away
+        self._faults: dict[Path, int] = {}  # times that the report itself failed
 
     def wake(self) -> None:
         """Look at the folder now."""
@@ -51,7 +56,9 @@ class Processor:
         """Process what is there and what comes."""
         while not self._stopping:
             self._wake.clear()
-            for path in await asyncio.to_thread(self.spool.waiting):
+            paths = await asyncio.to_thread(self.spool.waiting)
+            # Those never tried come first: one that always fails holds up no other.
+            for path in sorted(paths, key=lambda path: self._tries.get(path, 0)):
                 if self._stopping:
                     return
                 if not await self._one(path):
@@ -66,16 +73,18 @@ class Processor:
             await self._process(await asyncio.to_thread(self.spool.read, path))
         except FileNotFoundError:
             return True
-        except OSError as error:
+        except (Away, OSError) as error:
+            self._tries[path] = self._tries.get(path, 0) + 1
             _log.warning("reports wait: %s", error)
             return False
         except Exception:
-            tries = self._tries[path] = self._tries.get(path, 0) + 1
-            _log.exception("report %s could not be processed (try %d of %d)", path.name, tries, MAX_TRIES)
-            if tries < MAX_TRIES:
+            faults = self._faults[path] = self._faults.get(path, 0) + 1
+            _log.exception("report %s could not be read (try %d of %d)", path.name, faults, MAX_TRIES)
+            if faults < MAX_TRIES:
                 return True
             self.doors.counted("reports_total", "fault")
             await asyncio.to_thread(self.spool.keep_for_person, path, "unparsed")
+        self._faults.pop(path, None)
         self._tries.pop(path, None)
         return True
 
@@ -137,17 +146,23 @@ class Processor:
             return None
 
     async def _person(self, id_: MessageId) -> Recipient | None:
-        value = self.doors.lookup(id_)
-        person = await value if inspect.isawaitable(value) else value
+        try:
+            value = self.doors.lookup(id_)
+            person = await value if inspect.isawaitable(value) else value
+        except Exception as error:
+            raise Away(f"a message could not be looked up: {error}") from error
         if person is None:
             self.doors.counted("reports_total", "too_late")
         return person
 
     async def _carry_out(self, effect: Effect, person: Recipient) -> None:
         """Suppress first, then tell: a crash in between tells twice, under the same `eid`, and forgets nothing."""
-        for list_, reason in effect.suppress:
-            ts = int(self.doors.now() * 1000)
-            await self.doors.suppressions.add(person.tenant, list_, [person.rcpt], reason, effects.BY, ts)
-        if effect.events:
-            await self.doors.feedback.publish([(person.id.shard, told) for told in effect.events])
+        ts = int(self.doors.now() * 1000)
+        try:
+            for list_, reason in effect.suppress:
+                await self.doors.suppressions.add(person.tenant, list_, [person.rcpt], reason, effects.BY, ts)
+            if effect.events:
+                await self.doors.feedback.publish([(person.id.shard, told) for told in effect.events])
+        except Exception as error:  # each client library has its own
+            raise Away(f"an effect could not be carried out: {error}") from error
         self.doors.counted("reports_total", effect.kind)

@@ -50,6 +50,7 @@ def make_app(doors: Doors, rules: Rules) -> web.Application:
     app.router.add_get("/readyz", _readiness(doors), name="ready")
     if doors.metrics is not None:
         app.router.add_get("/metrics", _metrics(doors.metrics), name="metrics")
+    app.on_response_prepare.append(_unnamed)
     app.on_startup.append(_start)
     app.on_cleanup.append(_stop)
     return app
@@ -99,6 +100,10 @@ def _metrics(page: Callable[[], bytes]) -> Callable[[web.Request], Awaitable[web
         return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
     return metrics
+
+
+async def _unnamed(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers.pop("Server", None)  # its versions are of use to nobody but an attacker
 
 
 async def _start(app: web.Application) -> None:

@@ -1,6 +1,8 @@
 """What the web needs from elsewhere, by shape: whoever puts the engine together passes it in."""
 
+import asyncio
 import inspect
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +12,10 @@ from mta.archive.recipient import Recipient
 from mta.message import MessageId
 from mta.tenancy import Profile
 from mta.tracking.token import Keys
+
+PATIENCE = 1.0  # seconds that a reader waits for what can be done without
+
+_log = logging.getLogger("mta.web")
 
 T = TypeVar("T")
 Maybe: TypeAlias = Awaitable[T] | T
@@ -75,6 +81,16 @@ class Doors:
     metrics: Callable[[], bytes] | None = None
     counted: Callable[[str, str], None] = _uncounted
     now: Callable[[], float] = time.time
+
+
+async def answer_or(value: Callable[[], Maybe[T]], other: T) -> T:
+    """Return what a door gives, or `other` when it fails or takes too long: what is asked here can do without."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await answer(value())
+    except Exception as error:
+        _log.warning("a request does without: %s", error or type(error).__name__)
+        return other
 
 
 async def answer(value: Maybe[T]) -> T:

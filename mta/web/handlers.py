@@ -12,9 +12,9 @@ from mta.archive.recipient import Recipient, list_of
 from mta.event import event, token_eid
 from mta.message import Class
 from mta.tenancy import Profile
-from mta.tracking.token import MAX_DAY, Purpose, Token, TokenError, read
+from mta.tracking.token import MAX_DAY, Purpose, TokenError, TokenExpired, read
 from mta.web import pages
-from mta.web.doors import Doors, answer
+from mta.web.doors import Doors, answer, answer_or
 from mta.web.outbox import Outbox
 from mta.web.readers import agent_of, client_ip, private, proxy_of
 
@@ -61,10 +61,10 @@ class Handlers:
         """The open beacon."""
         try:
             found = await self._recipient(request, Purpose.OPEN, self.max_days)
-            if found is not None and request.method == "GET":
-                profile = await self._profile(found[1])
+            if isinstance(found, Recipient) and request.method == "GET":
+                profile = await self._profile(found)
                 if profile.opens:
-                    self._tell("opened", request, found[1], profile)
+                    self._tell("opened", request, found, profile)
         except Exception:
             _log.exception("a beacon could not be looked up")
         return await self.gif(request)
@@ -72,16 +72,16 @@ class Handlers:
     async def click(self, request: web.Request) -> web.Response:
         """A tracked link: to the target bound to the message, and nowhere else."""
         found = await self._recipient(request, Purpose.CLICK, self.max_days)
-        if found is None:
-            return html(pages.not_found(), 404)
+        if isinstance(found, web.Response):
+            return found
         number = int(request.match_info["link"])
-        target = await answer(self.doors.link_target(found[1], number))
+        target = await answer(self.doors.link_target(found, number))
         if target is None or not _leads_out(target):
             return html(pages.not_found(), 404)
         if request.method == "GET":
-            profile = await self._profile(found[1])
+            profile = await self._profile(found)
             if profile.clicks:
-                self._tell("clicked", request, found[1], profile, url=target, link=number)
+                self._tell("clicked", request, found, profile, url=target, link=number)
         # What is not ASCII is sent in UTF-8, percent-encoded; all else goes out as the sender wrote it.
         location = quote(target, safe="!#$%&'()*+,/:;=?@[]~")
         return web.Response(status=302, headers=_COMMON | {"Location": location})
@@ -89,66 +89,61 @@ class Handlers:
     async def ask(self, request: web.Request) -> web.Response:
         """The page with the button; changes nothing."""
         found = await self._recipient(request, Purpose.UNSUBSCRIBE, MAX_DAY)
-        if found is None:
-            return self._missing(request, Purpose.UNSUBSCRIBE)
-        return html(pages.ask(await self._sender(found[1]), found[1].rcpt))
+        if isinstance(found, web.Response):
+            return found
+        return html(pages.ask(await self._sender(found), found.rcpt))
 
     async def leave(self, request: web.Request) -> web.Response:
         """One-click unsubscribe (RFC 8058) and the page's own button: no cookie, no redirect, no question."""
         found = await self._recipient(request, Purpose.UNSUBSCRIBE, MAX_DAY)
-        if found is None:
-            return self._missing(request, Purpose.UNSUBSCRIBE)
-        recipient = found[1]
+        if isinstance(found, web.Response):
+            return found
         # Both encodings of a form, and senders who mislabel it, hold the words of RFC 8058 section 3.2.
         via = "post" if b"One-Click" in await request.read() else "link"
         ts = int(self.doors.now() * 1000)
-        list_ = await self._list(recipient)
-        told = self._event("unsubscribed", request, recipient, ts, via=via, list_=list_)
+        list_ = await self._list(found)
+        told = self._event("unsubscribed", request, found, ts, via=via, list_=list_)
         try:
-            await self.outbox.leave(recipient.id.shard, told, recipient.tenant, list_, recipient.rcpt, ts)
+            await self.outbox.leave(found.id.shard, told, found.tenant, list_, found.rcpt, ts)
         except OSError:
             _log.exception("an unsubscribe could be neither carried out nor kept")
             return html(pages.try_later(), 503)
-        return html(pages.done(await self._sender(recipient), recipient.rcpt))
+        return html(pages.done(await self._sender(found), found.rcpt))
 
     async def view(self, request: web.Request) -> web.Response:
         """The message as a web page."""
         found = await self._recipient(request, Purpose.VIEW, self.max_days)
-        if found is None:
-            return self._missing(request, Purpose.VIEW)
-        text = await answer(self.doors.render(found[1]))
+        if isinstance(found, web.Response):
+            return found
+        text = await answer(self.doors.render(found))
         if text is None:
             return html(pages.too_old(), 410)
         return web.Response(text=text, content_type="text/html", charset="utf-8", headers=_MAIL)
 
     # behind them
 
-    def _token(self, request: web.Request, purpose: Purpose, max_days: int) -> Token | None:
-        today = int(self.doors.now()) // _DAY
-        try:
-            return read(self.doors.tokens, purpose, request.match_info["token"], today, max_days)
-        except TokenError:
-            return None
-
     async def _recipient(
         self, request: web.Request, purpose: Purpose, max_days: int
-    ) -> tuple[Token, Recipient] | None:
-        token = self._token(request, purpose, max_days)
-        if token is None:
-            return None
+    ) -> Recipient | web.Response:
+        """Return whom a token belongs to, or the page that says as little as it may."""
+        today = int(self.doors.now()) // _DAY
+        try:
+            token = read(self.doors.tokens, purpose, request.match_info["token"], today, max_days)
+        except TokenExpired:
+            return html(pages.too_old(), 410) if purpose is Purpose.VIEW else html(pages.not_found(), 404)
+        except TokenError:
+            return html(pages.not_found(), 404)
         recipient = await answer(self.doors.lookup(token.id))
-        if recipient is None or not await answer(self.doors.own_host(_host(request), recipient)):
-            return None
-        return token, recipient
-
-    def _missing(self, request: web.Request, purpose: Purpose) -> web.Response:
-        """Genuine tokens may know that their message is gone; all others get the same page."""
-        if self._token(request, purpose, MAX_DAY) is not None:
+        if recipient is None:
             return html(pages.too_old(), 410)
-        return html(pages.not_found(), 404)
+        # While Redis is away nobody can say whose host it is: links go on working.
+        if not await answer_or(lambda: self.doors.own_host(_host(request), recipient), True):
+            return html(pages.not_found(), 404)
+        return recipient
 
     async def _profile(self, recipient: Recipient) -> Profile:
-        return await answer(self.doors.profile(recipient.tenant)) or Profile(recipient.tenant)
+        found = await answer_or(lambda: self.doors.profile(recipient.tenant), None)
+        return found or Profile(recipient.tenant)
 
     async def _list(self, recipient: Recipient) -> str:
         """The list to leave; none means all bulk mail of the tenant."""
@@ -171,10 +166,9 @@ class Handlers:
     async def _document(self, recipient: Recipient) -> bytes | None:
         if not recipient.campaign:
             return None
-        try:
-            return await self.doors.campaigns.document(recipient.tenant, recipient.campaign)
-        except OSError:
-            return None  # Redis is away: the page does without
+        return await answer_or(
+            lambda: self.doors.campaigns.document(recipient.tenant, recipient.campaign), None
+        )
 
     def _tell(
         self, kind: str, request: web.Request, recipient: Recipient, profile: Profile, **more: str | int

@@ -22,6 +22,10 @@ DAY = 20_600
 RULES = classify.load((Path(classify.__file__).parent / "rules.toml").read_text())
 
 
+class Gone(Exception):
+    """A client library's own exception: no ConnectionError of Python's."""
+
+
 @dataclass
 class Redis:
     """Takes effects, unless it is away."""
@@ -29,11 +33,14 @@ class Redis:
     away: bool = False
     items: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     suppressed: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+    poison: set[str] = field(default_factory=set)  # names of messages whose events are never taken
     order: list[str] = field(default_factory=list)
 
     async def publish(self, items: Sequence[tuple[int, dict[str, str]]]) -> None:
+        if any(fields["id"] in self.poison for _, fields in items):
+            raise Gone("ERR this one never passes")
         if self.away:
-            raise ConnectionError("Redis is away")
+            raise Gone("Redis is away")
         self.items += items
         self.order.append("event")
 
@@ -41,7 +48,7 @@ class Redis:
         self, tenant: str, list_: str, addresses: Sequence[str], reason: str, by: str, ts: int
     ) -> int:
         if self.away:
-            raise ConnectionError("Redis is away")
+            raise Gone("Redis is away")
         self.suppressed += [(tenant, list_, address, reason, by) for address in addresses]
         self.order.append("suppress")
         return len(addresses)
@@ -158,3 +165,9 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     world = World(tmp_path)
     yield world
     await world.stop()
+
+
+@pytest.fixture
+def make_world() -> type[World]:
+    """Makes worlds, for tests that bring their own loop."""
+    return World

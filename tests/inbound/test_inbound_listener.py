@@ -3,6 +3,8 @@
 import asyncio
 import os
 import smtplib
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -196,6 +198,23 @@ async def test_reports_wait_while_redis_is_away_and_survive_a_restart(
     await asyncio.sleep(0.1)
     world.redis.away = False
     await world.until(lambda: world.redis.items)
+    await world.until(lambda: not world.files("new"))
+
+
+async def test_one_that_never_passes_holds_up_no_other(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processor, "SCAN_SECONDS", 0.05)
+    other = MessageId(1, 500, 3)
+    world.people[other] = replace(world.people[world.id], id=other, name="spring.x.3")
+    world.redis.poison = {"spring.x.2"}
+    await world.start()
+    async with world.peer() as peer:
+        assert (await peer.send("", world.address(), dsn())).startswith("250")
+        await asyncio.sleep(0.2)
+        assert (await peer.send("", world.address(id=other), dsn())).startswith("250")
+    await world.until(lambda: world.redis.items)
+    assert world.redis.items[0][1]["id"] == "spring.x.3"
+    assert len(world.files("new")) == 1  # it waits, and is not lost
+    world.redis.poison = set()
     await world.until(lambda: not world.files("new"))
 
 
@@ -412,3 +431,26 @@ async def test_stopping_lets_a_message_under_way_finish(world: Any) -> None:
         await stopping
     world.listener = None
     assert len(world.files("new")) + len(world.redis.items) >= 1
+
+
+def test_it_works_on_uvloop_too(make_world: Any, tmp_path: Path) -> None:
+    """Its transports are no subclass of asyncio's, and the hand-over at the door is ours."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def scenario() -> None:
+        world = make_world(tmp_path)
+        await world.start()
+        async with world.peer() as peer:
+            assert (await peer.send("", world.address(), dsn())).startswith("250")
+        await world.until(lambda: world.redis.items)
+        await world.stop()
+        world.caps = Caps(session=0.2, connections=1, per_ip=1)
+        await world.start()
+        async with world.peer() as peer:
+            async with world.peer(hello=False) as other:
+                assert (await other.reply()).startswith("421 4.7.0")
+            assert (await peer.reply()).startswith("421 4.4.2")
+        await world.until(lambda: world.listener.gate.inside == 0)
+        await world.stop()
+
+    uvloop.run(scenario())

@@ -1,5 +1,6 @@
 """A web application on a real socket, with doors that remember."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from mta.message import MessageId
 from mta.tenancy import Profile
 from mta.tracking import token
 from mta.tracking.token import Keys, Purpose
+from mta.web import doors as web_doors
 from mta.web.app import Rules, make_app, serve
 from mta.web.doors import Doors
 
@@ -31,6 +33,10 @@ BOB = Recipient(
 )
 
 
+class Gone(Exception):
+    """A client library's own exception: no ConnectionError of Python's."""
+
+
 @dataclass
 class Away:
     """Redis, which can be away."""
@@ -43,14 +49,14 @@ class Away:
     async def publish(self, items: Sequence[tuple[int, dict[str, str]]]) -> None:
         self.calls += 1
         if self.away:
-            raise ConnectionError("Redis is away")
+            raise Gone("Redis is away")
         self.items += items
 
     async def add(
         self, tenant: str, list_: str, addresses: Sequence[str], reason: str, by: str, ts: int
     ) -> int:
         if self.away:
-            raise ConnectionError("Redis is away")
+            raise Gone("Redis is away")
         rows = [(tenant, list_, address, reason, by) for address in addresses]
         new = [row for row in rows if row not in self.suppressed]
         self.suppressed += new
@@ -58,7 +64,7 @@ class Away:
 
     async def document(self, tenant: str, campaign: str) -> bytes | None:
         if self.away:
-            raise ConnectionError("Redis is away")
+            raise Gone("Redis is away")
         return b'{"id": "spring", "from": "Acme <b>News</b> <news@acme.example>", "list": "customers"}'
 
     @property
@@ -97,7 +103,14 @@ class World:
         return self.recipients.get(id)
 
     async def _profile(self, tenant: str) -> Profile | None:
+        if self.redis.away:
+            raise Gone("Redis is away")
         return self.profile
+
+    async def _own_host(self, host: str, recipient: Recipient) -> bool:
+        if self.redis.away:
+            await asyncio.sleep(30)
+        return not self.hosts or host in self.hosts
 
     def doors(self) -> Doors:
         return Doors(
@@ -109,7 +122,7 @@ class World:
             suppressions=self.redis,
             campaigns=self.redis,
             profile=self._profile,
-            own_host=lambda host, recipient: not self.hosts or host in self.hosts,
+            own_host=self._own_host,
             ready=lambda: self.why,
             metrics=lambda: b"mta_build_info 1\n",
             counted=lambda route, status: self.counted.append((route, status)),
@@ -130,8 +143,9 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     """The application, running."""
+    monkeypatch.setattr(web_doors, "PATIENCE", 0.05)
     world = World(Away(), tmp_path / "spool", {BOB.id: BOB}, {0: "https://acme.example/?a=1&b=%20c#d"})
     runner = await serve(make_app(world.doors(), world.rules()), "127.0.0.1", 0)
     host, port = runner.addresses[0][:2]
