@@ -10,8 +10,8 @@ from mta.message import MessageId
 
 RETURN: Final = 5
 """What a token in a return path is for: `Purpose.RETURN` of the tokens."""
-LEAVE: Final = 6
-"""What a token in an unsubscribe address is for: `Purpose.LEAVE` of the tokens."""
+LEAVE: Final = 3
+"""What a token in an unsubscribe address is for: `Purpose.UNSUBSCRIBE`, since mail and link do the same."""
 
 _BOUNCE: Final = "b."
 _UNSUBSCRIBE: Final = "u."
@@ -35,12 +35,22 @@ class Reads(Protocol[Read]):
 
 def make(keys: Makes, id: MessageId, day: int, domain: str) -> str:
     """Return the envelope sender `b.<token>@<domain>` of a message sent on `day` (since 1970)."""
-    return f"{_BOUNCE}{keys.make(RETURN, id, day)}@{domain}"
+    return return_path(keys.make(RETURN, id, day), domain)
+
+
+def return_path(token: str, domain: str) -> str:
+    """Return the envelope sender that carries a token made for RETURN."""
+    return f"{_BOUNCE}{token}@{domain}"
 
 
 def make_leave(keys: Makes, id: MessageId, day: int, domain: str) -> str:
     """Return the address `u.<token>@<domain>` that takes the message's recipient off the list."""
-    return f"{_UNSUBSCRIBE}{keys.make(LEAVE, id, day)}@{domain}"
+    return leave_address(keys.make(LEAVE, id, day), domain)
+
+
+def leave_address(token: str, domain: str) -> str:
+    """Return the unsubscribe address that carries a token made for LEAVE."""
+    return f"{_UNSUBSCRIBE}{token}@{domain}"
 
 
 def read(keys: Reads[Read], local_part: str, today: int, max_days: int) -> Read:

@@ -5,6 +5,7 @@ The pipe to the supervisor is also the leash: when it closes, the role drains an
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -53,6 +54,10 @@ def run(settings: Settings, role: str, name: str, url: str, pipe: Connection | N
 async def _run(settings: Settings, role: str, name: str, url: str, pipe: Connection | None) -> int:
     here = asyncio.get_running_loop()
     built: Role = await build(settings, role, name, url)
+    # What is here now stays: the collector need not look at it again and again, and garbage in cycles is rare.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     terms = 0
 
     def terminate() -> None:

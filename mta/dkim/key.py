@@ -41,7 +41,7 @@ class Signer:
     `algorithm` is the a= value. Safe to use from several threads.
     """
 
-    __slots__ = ("_head", "_head_relaxed", "_key", "algorithm", "domain", "identity", "selector")
+    __slots__ = ("_head", "_head_relaxed", "_key", "_rsa", "algorithm", "domain", "identity", "selector")
 
     def __init__(
         self, domain: str, selector: str, key: RSAPrivateKey | Ed25519PrivateKey, identity: str = ""
@@ -51,6 +51,7 @@ class Signer:
         self.identity = identity
         self.algorithm: Algorithm = "rsa-sha256" if isinstance(key, RSAPrivateKey) else "ed25519-sha256"
         self._key = key
+        self._rsa = key if isinstance(key, RSAPrivateKey) else None
         tags = [f"v=1; a={self.algorithm}; c=relaxed/simple;", f"d={domain};", f"s={selector};"]
         if identity:
             tags.append(f"i={identity};")
@@ -95,8 +96,9 @@ class Signer:
 
     def raw(self, data: bytes) -> bytes:
         """Return the bare signature over the canonical header data."""
-        if isinstance(self._key, RSAPrivateKey):
-            return self._key.sign(data, _PADDING, _SHA256)
+        if self._rsa is not None:
+            return self._rsa.sign(data, _PADDING, _SHA256)
+        assert not isinstance(self._key, RSAPrivateKey)
         # RFC 8463 section 3: the message that PureEdDSA signs is the SHA-256 digest.
         return self._key.sign(sha256(data).digest())
 

@@ -64,4 +64,7 @@ def compile(document: Document) -> Compiled:
         lines=header.lines,
         layouts=layouts,
         html=pages if html is not None else None,
+        shows_view=any(
+            "view_url" in (part or "") for part in (document.subject, document.text, document.html)
+        ),
     )

@@ -21,7 +21,8 @@ class Compiled:
 
     `fields` are the merge fields in order of first appearance (subject, headers, text, html), without the
     built-ins `email`, `name`, `unsubscribe_url` and `view_url`. `header_fields` names those that stand in a
-    header. `links` are the tracked links. `size_estimate` is about a message's size in bytes, rather over.
+    header. `links` are the tracked links. `shows_view` is False when no reader could see a `view_url`.
+    `size_estimate` is about a message's size in bytes, rather over.
     """
 
     eight_bit = False
@@ -34,10 +35,12 @@ class Compiled:
         lines: tuple[Line, ...],
         layouts: Mapping[Kind, Layout],
         html: Mapping[Kind, Sequence[Resolved]] | None,
+        shows_view: bool = True,
     ) -> None:
         """Take what `compile` made; nobody else builds one."""
         self.fields = fields
         self.links = links
+        self.shows_view = shows_view
         self._from, self._to, self._static = static
         self._lines = lines
         self._layouts = layouts

@@ -94,6 +94,11 @@ class Layout:
         self._trim = isinstance(last, Quoted) and len(last.items) > 1 and last.items[-1] == "\r\n"
         self.size = sum(map(len, self._segments)) + sum(map(len, self._tail))
         self.gaps = len(self._slots) + len(self._clicks) + len(self._choices)
+        # A value that stands in several places of a kind is finished once.
+        places: dict[tuple[int, str, Callable[[str], bytes]], list[int]] = {}
+        for index, source, default, finish in self._slots:
+            places.setdefault((source, default, finish), []).append(index)
+        self._fills = [(*key, indexes) for key, indexes in places.items()]
 
     def fill(self, values: Sequence[str], click: str) -> tuple[list[bytes], bytes]:
         """Return a recipient's body and its SHA-256; `values` end with the built-ins.
@@ -101,8 +106,10 @@ class Layout:
         Raises ContentError when a value holds what cannot be sent.
         """
         out = self._segments.copy()
-        for index, source, default, finish in self._slots:
-            out[index] = finish(values[source] or default)
+        for source, default, finish, indexes in self._fills:
+            finished = finish(values[source] or default)
+            for index in indexes:
+                out[index] = finished
         if click:
             prefix = quote(escape(click, quote=True), _PREFIX_LINE)
             for index in self._clicks:

@@ -14,6 +14,8 @@ SOFT: Final = b"=\r\n"
 _CUT = LINE - len("=")
 
 _UNSAFE = re.compile(rb"[^\t !-<>-~]")
+# Most URLs: one line of printable ASCII without blank and `=`, and no dot or F to begin with.
+_AS_IT_IS = re.compile(r"[!-\-/-<>-EG-~][!-<>-~]*")
 _CODES = {bytes((byte,)): b"=%02X" % byte for byte in range(256)}
 
 
@@ -22,6 +24,8 @@ def quote(text: str, last: int = _CUT) -> bytes:
 
     Where `text` does not end with a line end the last line has no more than `last` characters.
     """
+    if len(text) <= last and _AS_IT_IS.fullmatch(text):
+        return text.encode("ascii")
     lines = text.split("\r\n")
     out: list[bytes] = []
     for n, line in enumerate(lines):

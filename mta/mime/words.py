@@ -19,6 +19,7 @@ _Q = {
     byte: (chr(byte) if re.match(r"[A-Za-z0-9!*+/-]", chr(byte)) else "_" if byte == 32 else f"={byte:02X}")
     for byte in range(256)
 }
+_ONE_IN_Q = bytes(byte for byte, code in _Q.items() if len(code) == 1)
 
 
 def unstructured(name: str, value: str) -> bytes:
@@ -51,13 +52,18 @@ def encoded_words(text: str, room: int) -> list[str]:
     No word is over 75 characters, and none splits a character (RFC 2047 section 5). When `room` is too small
     for a word the caller has to start a new line.
     """
-    q = [sum(len(_Q[byte]) for byte in character.encode()) for character in text]
-    b = [len(character.encode()) for character in text]
-    use_q = sum(q) <= (sum(b) + 2) // 3 * 4
-    costs = q if use_q else b
-    words: list[str] = []
+    raw = text.encode()
+    in_q = len(raw) + 2 * len(raw.translate(None, _ONE_IN_Q))
+    use_q = in_q <= (len(raw) + 2) // 3 * 4
     first = room - (WORD - _ROOM)
     limit = min(first, _ROOM) if first >= _FIRST else _ROOM
+    if (in_q if use_q else len(raw)) <= (limit if use_q else limit // 4 * 3):
+        return [_word(text, use_q)]
+    if use_q:
+        costs = [sum([len(_Q[byte]) for byte in character.encode()]) for character in text]
+    else:
+        costs = [len(character.encode()) for character in text]
+    words: list[str] = []
     start = used = 0
     for at, cost in enumerate(costs):
         if used + cost > (limit if use_q else limit // 4 * 3):
@@ -70,5 +76,5 @@ def encoded_words(text: str, room: int) -> list[str]:
 
 def _word(text: str, use_q: bool) -> str:
     if use_q:
-        return "=?utf-8?Q?" + "".join(_Q[byte] for byte in text.encode()) + "?="
+        return "=?utf-8?Q?" + "".join(map(_Q.__getitem__, text.encode())) + "?="
     return "=?utf-8?B?" + b2a_base64(text.encode(), newline=False).decode("ascii") + "?="

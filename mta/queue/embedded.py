@@ -95,6 +95,7 @@ def start(directory: Path, *, binary: str = "", durability: str = "always", port
         "--daemonize", "no",
         "--logfile", str(log),
         "--latency-tracking", "no",
+        "--auto-aof-rewrite-min-size", "256mb",  # a rewrite costs a second of a core per million entries
     ]  # fmt: skip
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,

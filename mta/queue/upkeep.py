@@ -27,6 +27,8 @@ class Upkeep:
     def __init__(self, client: Client, keys: Keys) -> None:
         self.client = client
         self.keys = keys
+        # Every event comes through here: the reply is taken as it is, without redis-py's lists of dicts.
+        client.set_response_callback("XREADGROUP", _as_it_is)
 
     async def entries(self, most: int = 100) -> dict[int, Any]:
         """Return accepted submission entries that are not in the archive yet, by number."""
@@ -51,7 +53,7 @@ class Upkeep:
             for position in ("0", ">"):
                 rows = await self.client.xreadgroup(ARCHIVE_GROUP, consumer, {stream: position}, count=most)
                 for _, entries in rows or ():
-                    out += [(shard, entry_id, _text(fields)) for entry_id, fields in entries if fields]
+                    out += [(shard, entry_id, _fields(flat)) for entry_id, flat in entries if flat]
                 if out:
                     break  # what an earlier life left comes first, by itself
         return out
@@ -94,8 +96,13 @@ class Upkeep:
         return int(info["used_memory"]) * 100 // most if most else 0
 
 
-def _text(fields: dict[bytes, bytes]) -> dict[str, str]:
-    return {name.decode(): value.decode("utf-8", "replace") for name, value in fields.items()}
+def _as_it_is(reply: Any, **_: Any) -> Any:
+    return reply
+
+
+def _fields(flat: list[bytes]) -> dict[str, str]:
+    texts = iter([part.decode("utf-8", "replace") for part in flat])
+    return dict(zip(texts, texts, strict=True))
 
 
 def _order(stream_id: bytes) -> tuple[int, int]:

@@ -128,9 +128,11 @@ class Dialogue:
         self._end(None, why)
         return self._told()
 
-    def content(self, parts: Sequence[bytes]) -> list[Happening]:
+    def content(self, parts: Sequence[bytes], *, clean: bool = False) -> list[Happening]:
         """Answer NeedContent with the whole message: CRLF lines, dots not yet doubled, split anywhere.
 
+        `clean` vouches that all lines end in CRLF, none begins with a dot and there is no NUL, as encoded
+        content is made; it saves a tenth of what a message costs. Without it all of that is checked and mended.
         Raises WireError, having sent nothing, for content that must not reach the wire: `abort` is then the
         only way on. RuntimeError if no content is awaited. After Ended returns an empty list.
         """
@@ -138,7 +140,7 @@ class Dialogue:
             if self._step is Step.ENDED:
                 return []
             raise RuntimeError(f"no content is awaited by {self!r}")
-        pieces = wire.stuff(parts)
+        pieces = [b"".join(parts)] if clean else wire.stuff(parts)
         if self._reader.partial:
             # It would be read as the beginning of the answer to content that it can't have seen.
             self._end(None, "the server spoke before the content")

@@ -36,7 +36,6 @@ class Purpose(IntEnum):
     UNSUBSCRIBE = 3
     VIEW = 4
     RETURN = 5
-    LEAVE = 6  # unsubscribe by mail
 
 
 class TokenError(ValueError):
@@ -94,10 +93,15 @@ def make(keys: Keys, purpose: int, id: MessageId, day: int) -> str:
 
     `day` counts from 1970-01-01. Raises ValueError when it does not fit 16 bits.
     """
+    return make_packed(keys, purpose, id.pack(), day)
+
+
+def make_packed(keys: Keys, purpose: int, packed: bytes, day: int) -> str:
+    """As `make`, for an id that is packed already."""
     if not 0 <= day <= MAX_DAY:
         raise ValueError(f"a token's day is 0 to {MAX_DAY} days since 1970, got {day}")
     first = keys.current << 4 | purpose
-    signed = b"%c%b%c%c" % (first, id.pack(), day >> 8, day & 255)
+    signed = b"%c%b%c%c" % (first, packed, day >> 8, day & 255)
     mac = keys.macs[first].copy()
     mac.update(signed)
     return _encode(signed + mac.digest())

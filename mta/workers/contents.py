@@ -6,7 +6,7 @@ Redis holds source documents only (docs/redis.md); what is compiled from them li
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 
@@ -41,7 +41,10 @@ class Content:
     signers: list[Signer]
     bounce_domain: str
     base_url: str
-    fresh_until: float = field(default=0.0)  # loop time at which tenant and keys are looked at again
+    list_id: str = ""  # for List-Id and Feedback-ID
+    feedback_id: str = ""
+    fresh_until: float = 0.0  # loop time at which tenant and keys are looked at again
+    made: int = 0  # messages rendered from it
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,7 @@ class Contents:
         profile = tenancy.decode(profile_document) if profile_document else Profile(tenant)
         signers = await self._signers(mailing.from_domain, profile)
         host = tenancy.track_host(profile, self.hosts.track_host, mailing.from_domain)
+        list_ = mailing.list_ or mailing.campaign or tenant
         content = Content(
             mailing=mailing,
             profile=profile,
@@ -129,7 +133,10 @@ class Contents:
             signers=signers,
             bounce_domain=tenancy.bounce_domain(profile, self.hosts.bounce_domain, mailing.from_domain),
             base_url=self.hosts.base_url or f"{self.hosts.scheme}://{host}",
+            list_id=f"{list_}.{tenant}.{mailing.from_domain}",
+            feedback_id=f"{mailing.campaign}:{list_}:{tenant}:mta",
             fresh_until=self.clock() + PROFILE_SECONDS,
+            made=known.made if known is not None else 0,
         )
         self._kept[key] = content
         self._kept.move_to_end(key)

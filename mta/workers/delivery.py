@@ -4,6 +4,7 @@ Implements what a session asks of its owner (mta.workers.session.Owner).
 """
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -34,6 +35,7 @@ from mta.workers.settler import Lease
 FULL_SESSIONS = (
     2  # hosts that may refuse a conversation before the batch waits (Postfix: smtp_mx_session_limit)
 )
+_log = logging.getLogger("mta.workers")
 UNMAKEABLE = (ContentGone, ContentError, KeyFault, WireError, ValueError, FileNotFoundError)
 
 
@@ -159,7 +161,7 @@ class Delivery:
         assert work.content is not None
         return prepare.envelope(work, work.item, work.content, self.doors.tokens, now // 1000)
 
-    def content(self, work: Work) -> list[bytes] | None:
+    def content(self, work: Work) -> prepare.Made | None:
         """The whole message; None when it can't be made (it is settled here)."""
         now = int(time.time())
         if now != self._second:
@@ -172,7 +174,11 @@ class Delivery:
             )
         except UNMAKEABLE as error:
             self.unsendable(work, str(error))
-            return None
+        except Exception as error:
+            # A fault of ours: it costs this message, not the session's whole batch and not the worker.
+            _log.exception("a message could not be made: %s", work)
+            self.unsendable(work, f"the engine failed on it: {type(error).__name__}")
+        return None
 
     def unsendable(self, work: Work, why: str) -> None:
         """Set a message aside that can't be made or must not reach the wire."""
@@ -182,6 +188,10 @@ class Delivery:
     def dot(self, work: Work) -> None:
         """The message's final dot goes out now."""
         self.doors.journal.dot(work.item.id)
+
+    def noted(self) -> None:
+        """Bytes are about to go out, or the session waits: what was noted must be on file."""
+        self.doors.journal.flush()
 
     def verdict(self, work: Work, verdict: Verdict, session: Session) -> None:
         """What became of a message; one that was set aside while it was being made has its result already."""

@@ -53,21 +53,31 @@ class Journal:
         self.path = path
         self.past = replay(path.read_bytes()) if path.exists() else Past()
         self.open: set[bytes] = set()
+        self._waiting = b""
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._size = os.fstat(self._fd).st_size
 
     def dot(self, message_id: bytes) -> None:
-        """Note that the message's dot goes out now."""
+        """Note that the message's dot goes out now; what waits is written with it."""
         self.open.add(message_id)
-        self._write(_HEAD.pack(b"D", message_id, 0, 0))
+        self._waiting += _HEAD.pack(b"D", message_id, 0, 0)
+        self.flush()
 
     def answered(self, message_id: bytes, code: int, text: str) -> None:
-        """Note the reply to the message's dot."""
+        """Note the reply to the message's dot; `flush` before control goes back to the event loop."""
         raw = text.encode()[:_TEXT]
-        self._write(_HEAD.pack(b"V", message_id, code, len(raw)) + raw)
+        self._waiting += _HEAD.pack(b"V", message_id, code, len(raw)) + raw
+
+    def flush(self) -> None:
+        """Write what waits: the reply to one dot mostly goes with the next dot, in one call."""
+        if self._waiting:
+            os.write(self._fd, self._waiting)
+            self._size += len(self._waiting)
+            self._waiting = b""
 
     def settled(self, message_ids: list[bytes]) -> None:
         """Note that verdicts are in the queue: their records are no longer needed."""
+        self.flush()
         self.open.difference_update(message_ids)
         if self._size > ROTATE_BYTES or (not self.open and self._size > 1 << 16):
             self._rotate()
@@ -79,13 +89,10 @@ class Journal:
 
     def close(self) -> None:
         """Close the file; an empty journal is removed."""
+        self.flush()
         os.close(self._fd)
         if not self.open and not self.past.open and not self.past.answered:
             self.path.unlink(missing_ok=True)
-
-    def _write(self, raw: bytes) -> None:
-        os.write(self._fd, raw)
-        self._size += len(raw)
 
     def _rotate(self) -> None:
         # The new file is complete before it takes the name, so a kill leaves one or the other.

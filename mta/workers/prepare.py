@@ -1,20 +1,30 @@
 """From a taken message to the bytes of its transaction: return path, links, beacon, headers, signatures last."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from mta.bounce import verp
 from mta.dkim.sign import sign_all
-from mta.message import Flag, MessageId
+from mta.message import Flag
 from mta.mime.compiled import Compiled
 from mta.mime.document import Person, Urls
 from mta.mime.raw import RawContent, render_raw
 from mta.queue.codec import Item
 from mta.smtp.dialogue import Envelope
-from mta.tracking import links, token, unsubscribe
-from mta.tracking.token import Keys, Purpose
+from mta.tracking import links, unsubscribe
+from mta.tracking.token import Keys, Purpose, make_packed
 from mta.workers.contents import Content
 
 DAY = 86400
+CHECK_EVERY = 64
+"""Of the messages made from one content the first and then one in so many is checked byte by byte again."""
+
+
+class Made(NamedTuple):
+    """A whole message; `clean`: it was encoded by us, so no line of it can need a check or a second dot."""
+
+    parts: list[bytes]
+    clean: bool
 
 
 def envelope(key: object, item: Item, content: Content, keys: Keys, now: int) -> Envelope:
@@ -22,75 +32,62 @@ def envelope(key: object, item: Item, content: Content, keys: Keys, now: int) ->
 
     `now` in seconds since 1970.
     """
-    mailing, record = content.mailing, item.record
-    sender = mailing.envelope_from or verp.make(
-        keys, MessageId.unpack(item.id), now // DAY, content.bounce_domain
+    mailing, rcpt, compiled = content.mailing, item.record.rcpt, content.compiled
+    sender = mailing.envelope_from or verp.return_path(
+        make_packed(keys, Purpose.RETURN, item.id, now // DAY), content.bounce_domain
     )
-    return Envelope(
-        key,
-        sender,
-        (record.rcpt,),
-        size=content.compiled.size_estimate,
-        utf8=not record.rcpt.isascii() or getattr(content.compiled, "utf8", False),
-        eight_bit=content.compiled.eight_bit,
-    )
+    utf8 = not rcpt.isascii() or (isinstance(compiled, RawContent) and compiled.utf8)
+    return Envelope(key, sender, (rcpt,), compiled.size_estimate, utf8, compiled.eight_bit)
 
 
-def message(item: Item, content: Content, keys: Keys, now: int, date: str, expire: int | None) -> list[bytes]:
-    """Return the whole message in parts: signatures, header fields, body. Nothing changes after the signature.
+def message(item: Item, content: Content, keys: Keys, now: int, date: str, expire: int | None) -> Made:
+    """Return the whole message: signatures, header fields, body. Nothing changes after the signature.
 
     `now` in seconds since 1970, `date` the same instant as an RFC 5322 date, `expire` seconds until the
     signature ends (None: never). Raises ContentError when the values do not fit the template.
     """
-    mailing, record = content.mailing, item.record
-    message_id = MessageId.unpack(item.id)
-    day = now // DAY
+    mailing, record, compiled = content.mailing, item.record, content.compiled
     name = mailing.message_id or record.name
     mid = f"<{name}.{mailing.tenant}@{mailing.from_domain}>"
-    compiled = content.compiled
-    extra: Sequence[bytes] = ()
+    content.made += 1
     if isinstance(compiled, Compiled):
-        urls, extra = _links(item, content, compiled, keys, message_id, day)
+        urls, extra = _links(item, content, compiled, keys, now // DAY)
         person = Person(record.rcpt, record.to_name, record.values)
         rendered = compiled.render(person, urls, date, mid, extra)
+        clean = content.made % CHECK_EVERY != 1
     else:
         rendered = render_raw(compiled, date, mid)
+        clean = False
     signers = content.signers
     if not signers or (isinstance(compiled, RawContent) and compiled.signed_by(mailing.from_domain)):
-        return [*rendered.fields, b"\r\n", *rendered.body]
-    signatures = sign_all(
-        rendered.fields, rendered.body_hash, signers, now, None if expire is None else now + expire
-    )
-    return [*signatures, *rendered.fields, b"\r\n", *rendered.body]
+        return Made([*rendered.fields, b"\r\n", *rendered.body], clean)
+    end = None if expire is None else now + expire
+    signatures = sign_all(rendered.fields, rendered.body_hash, signers, now, end)
+    return Made([*signatures, *rendered.fields, b"\r\n", *rendered.body], clean)
 
 
 def _links(
-    item: Item, content: Content, compiled: Compiled, keys: Keys, message_id: MessageId, day: int
+    item: Item, content: Content, compiled: Compiled, keys: Keys, day: int
 ) -> tuple[Urls, Sequence[bytes]]:
     mailing, base, profile = content.mailing, content.base_url, content.profile
-    tracked = not item.record.flags & Flag.TRACK_OFF
-    document = mailing.document
+    document, packed = mailing.document, item.id
     assert document is not None
-
-    def made(purpose: Purpose) -> str:
-        return token.make(keys, purpose, message_id, day)
-
     open_ = click = leave = view = ""
-    if tracked and document.track_opens and profile.opens:
-        open_ = links.open_url(base, made(Purpose.OPEN))
-    if tracked and document.track_clicks and profile.clicks and compiled.links:
-        click = links.click_prefix(base, made(Purpose.CLICK))
-    extra: list[bytes] = []
-    if mailing.campaign:
-        view = links.view_url(base, made(Purpose.VIEW))
+    if not item.record.flags & Flag.TRACK_OFF:
+        if document.track_opens and profile.opens:
+            open_ = links.open_url(base, make_packed(keys, Purpose.OPEN, packed, day))
+        if document.track_clicks and profile.clicks and compiled.links:
+            click = links.click_prefix(base, make_packed(keys, Purpose.CLICK, packed, day))
+    if mailing.campaign and compiled.shows_view:
+        view = links.view_url(base, make_packed(keys, Purpose.VIEW, packed, day))
+    extra: Sequence[bytes] = ()
     if mailing.unsubscribe:
-        leave = links.unsubscribe_url(base, made(Purpose.UNSUBSCRIBE))
-        mailto = verp.make_leave(keys, message_id, day, content.bounce_domain)
-        list_ = mailing.list_ or mailing.campaign or mailing.tenant
+        token = make_packed(keys, Purpose.UNSUBSCRIBE, packed, day)
+        leave = links.unsubscribe_url(base, token)
         extra = unsubscribe.headers(
             leave,
-            mailto,
-            f"{list_}.{mailing.tenant}.{mailing.from_domain}",
-            feedback_id=f"{mailing.campaign}:{list_}:{mailing.tenant}:mta",
+            verp.leave_address(token, content.bounce_domain),
+            content.list_id,
+            feedback_id=content.feedback_id,
         )
     return Urls(open_, click, leave, view), extra

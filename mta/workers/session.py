@@ -17,6 +17,7 @@ from mta.smtp.wire import WireError
 from mta.verdict import Stage, Verdict
 from mta.workers.contents import Content
 from mta.workers.outcome import Hop
+from mta.workers.prepare import Made
 
 
 class Work:
@@ -42,7 +43,7 @@ class Owner(Protocol):
     def envelope(self, work: Work) -> Envelope | None:
         """The envelope to offer; None when the owner has settled the message itself."""
 
-    def content(self, work: Work) -> Sequence[bytes] | None:
+    def content(self, work: Work) -> Made | None:
         """The whole message; None when it can't be made (the owner has settled it)."""
 
     def unsendable(self, work: Work, why: str) -> None:
@@ -50,6 +51,9 @@ class Owner(Protocol):
 
     def dot(self, work: Work) -> None:
         """The message's final dot goes out now."""
+
+    def noted(self) -> None:
+        """Bytes are about to go out, or the session waits: what was noted must be on file."""
 
     def verdict(self, work: Work, verdict: Verdict, session: "Session") -> None:
         """What became of it."""
@@ -77,6 +81,13 @@ class Session(asyncio.Protocol):
             f"{opened.host.name} [{opened.host.address}]", str(local[0]) if local else "", opened.tls
         )
         self.times = times
+        self._seconds = {
+            Stage.MAIL: times.mail,
+            Stage.RCPT: times.rcpt,
+            Stage.DATA: times.data,
+            Stage.BODY: times.body,
+            Stage.DOT: times.dot,
+        }
         self.loop = asyncio.get_running_loop()
         self.waiting: deque[Work] = deque()
         self.taken_at = 0.0
@@ -165,8 +176,10 @@ class Session(asyncio.Protocol):
 
     def _pump(self) -> None:
         dialogue, owner = self.dialogue, self.owner
+        permitted = True
         while self.waiting and dialogue.room:
-            if not owner.may_send(self.taken_at):
+            permitted = owner.may_send(self.taken_at)
+            if not permitted:
                 break
             work = self.waiting.popleft()
             envelope = owner.envelope(work)
@@ -183,7 +196,7 @@ class Session(asyncio.Protocol):
         self._flush()
         if dialogue.ended:
             self._over()
-        elif dialogue.idle and (not self.waiting or not owner.may_send(self.taken_at)):
+        elif dialogue.idle and not (self.waiting and permitted):
             self._give_back()
             self.running = False
             self.deadline = 0.0
@@ -191,6 +204,7 @@ class Session(asyncio.Protocol):
             owner.finished(self)
 
     def _flush(self) -> None:
+        self.owner.noted()
         chunks = self.dialogue.outgoing()
         if chunks:
             if not self.transport.is_closing():
@@ -200,31 +214,31 @@ class Session(asyncio.Protocol):
     def _wait(self) -> None:
         stage = self.dialogue.stage
         if stage is not None:
-            self.deadline = self.loop.time() + _seconds(self.times, stage)
+            self.deadline = self.loop.time() + self._seconds[stage]
 
     def _handle(self, happenings: list[Happening]) -> None:
         for happening in happenings:
-            match happening:
-                case NeedContent(envelope):
-                    self._send_content(cast(Work, envelope.key))
-                case Done(envelope, verdicts):
-                    self.owner.verdict(cast(Work, envelope.key), verdicts[0], self)
-                case Unsent(envelope):
-                    self.owner.back(cast(Work, envelope.key))
-                case Ended(reply):
-                    self.last_word = reply
+            # By type and most frequent first: this runs for every message.
+            if type(happening) is NeedContent:
+                self._send_content(cast(Work, happening.envelope.key))
+            elif type(happening) is Done:
+                self.owner.verdict(cast(Work, happening.envelope.key), happening.verdicts[0], self)
+            elif type(happening) is Unsent:
+                self.owner.back(cast(Work, happening.envelope.key))
+            elif type(happening) is Ended:
+                self.last_word = happening.reply
         if happenings and not self.dialogue.ended:
             self._wait()
 
     def _send_content(self, work: Work) -> None:
-        parts = self.owner.content(work)
+        made = self.owner.content(work)
         happenings: list[Happening]
-        if parts is None:
+        if made is None:
             # After 354 there is no polite way back (RFC 5321 3.3): the connection ends, nothing was accepted.
             happenings = self.dialogue.abort("the message could not be made")
         else:
             try:
-                happenings = self.dialogue.content(parts)
+                happenings = self.dialogue.content(made.parts, clean=made.clean)
                 self.owner.dot(work)  # noted before `_flush` lets it out
             except WireError as error:
                 self.owner.unsendable(work, str(error))
@@ -243,18 +257,3 @@ class Session(asyncio.Protocol):
         self.running = False
         self.transport.close()
         self.owner.gone(self)
-
-
-def _seconds(times: Timeouts, stage: Stage) -> float:
-    match stage:
-        case Stage.MAIL:
-            return times.mail
-        case Stage.RCPT:
-            return times.rcpt
-        case Stage.DATA:
-            return times.data
-        case Stage.BODY:
-            return times.body
-        case Stage.DOT:
-            return times.dot
-    return times.mail

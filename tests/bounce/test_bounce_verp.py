@@ -12,7 +12,7 @@ DAY = 20_000
 
 
 def test_purposes_are_those_of_the_tokens() -> None:
-    assert [verp.RETURN, verp.LEAVE] == [Purpose.RETURN, Purpose.LEAVE]
+    assert [verp.RETURN, verp.LEAVE] == [Purpose.RETURN, Purpose.UNSUBSCRIBE]
 
 
 def test_return_path() -> None:
@@ -27,7 +27,7 @@ def test_return_path() -> None:
 
 def test_unsubscribe_address() -> None:
     local = verp.make_leave(KEYS, ID, DAY, "bounces.example.com").partition("@")[0]
-    assert local == "u." + make(KEYS, Purpose.LEAVE, ID, DAY)
+    assert local == "u." + make(KEYS, Purpose.UNSUBSCRIBE, ID, DAY)
     assert verp.read_leave(KEYS, local.upper(), DAY, 1) == Token(ID, DAY)
 
 

@@ -14,6 +14,7 @@ def test_what_was_open_and_what_was_answered_is_told_to_the_next_life(tmp_path: 
     journal.dot(ONE)
     journal.dot(TWO)
     journal.answered(TWO, 250, "2.0.0 größe")
+    journal.flush()
     past = Journal(tmp_path / "w1").past  # the first was killed: never closed
     assert past.open == {ONE}
     assert past.answered == {TWO: (250, "2.0.0 größe")}
@@ -24,6 +25,7 @@ def test_a_torn_last_record_is_ignored(tmp_path: Path) -> None:
     journal.dot(ONE)
     journal.dot(TWO)
     journal.answered(ONE, 250, "accepted")
+    journal.flush()
     raw = (tmp_path / "w1").read_bytes()
     for cut in range(len(raw)):
         past = replay(raw[:cut])
