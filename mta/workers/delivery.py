@@ -148,9 +148,8 @@ class Delivery:
     # what sessions ask
 
     def may_send(self, taken_at: float) -> bool:
-        """Whether a message taken at that loop time may still be started: lease held, permission fresh."""
-        age = asyncio.get_running_loop().time() - taken_at
-        return age < self.plan.permission_seconds and self.lease.held
+        """Whether a message taken at that time (time.monotonic) may still be started: lease held, permission fresh."""
+        return time.monotonic() - taken_at < self.plan.permission_seconds and self.lease.held
 
     def envelope(self, work: Work) -> Envelope | None:
         """The envelope to offer; None when the message's time is over (it is settled here)."""
@@ -188,10 +187,6 @@ class Delivery:
     def dot(self, work: Work) -> None:
         """The message's final dot goes out now."""
         self.doors.journal.dot(work.item.id)
-
-    def noted(self) -> None:
-        """Bytes are about to go out, or the session waits: what was noted must be on file."""
-        self.doors.journal.flush()
 
     def verdict(self, work: Work, verdict: Verdict, session: Session) -> None:
         """What became of a message; one that was set aside while it was being made has its result already."""

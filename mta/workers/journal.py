@@ -1,12 +1,16 @@
 """The sent journal: which dots went out and what was answered, so that a killed worker's next life knows.
 
-Written without fsync: it must survive the process, not the machine (after a power cut the whole flight counts as
-possibly sent). One file per worker name; a torn last record is ignored.
+A file mapped into memory: a note is a copy of some bytes and no system call, and it outlives the process, since
+the pages are the kernel's. Not fsynced: after a power cut the whole flight counts as possibly sent. One file per
+worker name.
 
     D id            before a message's final dot goes out
-    V id kind text  after the reply to it: the verdict, until it is settled
+    V id code text  after the reply to it: the verdict, until it is settled
+
+A record's first byte is written last, so a record that a kill cut short is not there.
 """
 
+import mmap
 import os
 import struct
 from dataclasses import dataclass, field
@@ -14,9 +18,10 @@ from pathlib import Path
 
 from mta.message import ID_BYTES
 
-ROTATE_BYTES = 4 << 20
+SIZE = 4 << 20
 _HEAD = struct.Struct(f">c{ID_BYTES}sHH")  # tag, id, code, length of text
 _TEXT = 400
+_LARGEST = _HEAD.size + _TEXT
 
 
 @dataclass(slots=True)
@@ -28,13 +33,13 @@ class Past:
 
 
 def replay(raw: bytes) -> Past:
-    """Return what the journal's bytes say; reading stops at a torn record."""
+    """Return what the journal's bytes say; reading stops where no record begins."""
     past = Past()
     at = 0
     while at + _HEAD.size <= len(raw):
         tag, message_id, code, length = _HEAD.unpack_from(raw, at)
         at += _HEAD.size
-        if at + length > len(raw) or tag not in (b"D", b"V"):
+        if tag not in (b"D", b"V") or at + length > len(raw):
             break
         if tag == b"D":
             past.open.add(message_id)
@@ -48,38 +53,30 @@ def replay(raw: bytes) -> Past:
 class Journal:
     """The open journal of one worker; `open` holds the ids whose dot is out and whose answer is not settled."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, size: int = SIZE) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self.past = replay(path.read_bytes()) if path.exists() else Past()
+        self.size = size
+        before = path.read_bytes() if path.exists() else b""
+        self.past = replay(before)
         self.open: set[bytes] = set()
-        self._waiting = b""
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        self._size = os.fstat(self._fd).st_size
+        self._at = 0
+        self._map = self._fresh(before[: _end(before)])
 
     def dot(self, message_id: bytes) -> None:
-        """Note that the message's dot goes out now; what waits is written with it."""
+        """Note that the message's dot goes out now."""
         self.open.add(message_id)
-        self._waiting += _HEAD.pack(b"D", message_id, 0, 0)
-        self.flush()
+        self._write(_HEAD.pack(b"D", message_id, 0, 0))
 
     def answered(self, message_id: bytes, code: int, text: str) -> None:
-        """Note the reply to the message's dot; `flush` before control goes back to the event loop."""
+        """Note the reply to the message's dot."""
         raw = text.encode()[:_TEXT]
-        self._waiting += _HEAD.pack(b"V", message_id, code, len(raw)) + raw
-
-    def flush(self) -> None:
-        """Write what waits: the reply to one dot mostly goes with the next dot, in one call."""
-        if self._waiting:
-            os.write(self._fd, self._waiting)
-            self._size += len(self._waiting)
-            self._waiting = b""
+        self._write(_HEAD.pack(b"V", message_id, code, len(raw)) + raw)
 
     def settled(self, message_ids: list[bytes]) -> None:
         """Note that verdicts are in the queue: their records are no longer needed."""
-        self.flush()
         self.open.difference_update(message_ids)
-        if self._size > ROTATE_BYTES or (not self.open and self._size > 1 << 16):
+        if not self.open and self._at > self.size // 4:
             self._rotate()
 
     def forget_past(self) -> None:
@@ -88,18 +85,46 @@ class Journal:
         self._rotate()
 
     def close(self) -> None:
-        """Close the file; an empty journal is removed."""
-        self.flush()
-        os.close(self._fd)
+        """Close the file; a journal with nothing to tell is removed."""
+        self._map.close()
         if not self.open and not self.past.open and not self.past.answered:
             self.path.unlink(missing_ok=True)
 
+    def _write(self, record: bytes) -> None:
+        if self._at + _LARGEST > len(self._map):
+            self._rotate()
+        at, end = self._at, self._at + len(record)
+        self._map[at + 1 : end] = record[1:]
+        self._map[at] = record[0]
+        self._at = end
+
     def _rotate(self) -> None:
-        # The new file is complete before it takes the name, so a kill leaves one or the other.
-        fresh = self.path.with_suffix(".new")
-        raw = b"".join(_HEAD.pack(b"D", message_id, 0, 0) for message_id in self.open)
-        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
-        os.write(fd, raw)
-        os.replace(fresh, self.path)
-        os.close(self._fd)
-        self._fd, self._size = fd, len(raw)
+        """Begin a new file with what is still open; a kill leaves the old one or the new one, whole."""
+        old = self._map
+        self._map = self._fresh(b"".join(_HEAD.pack(b"D", one, 0, 0) for one in self.open))
+        old.close()
+
+    def _fresh(self, content: bytes) -> mmap.mmap:
+        path = self.path.with_suffix(".new")
+        size = max(self.size, len(content) + self.size)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            os.truncate(fd, size)
+            os.pwrite(fd, content, 0)
+            mapped = mmap.mmap(fd, size)
+        finally:
+            os.close(fd)
+        os.replace(path, self.path)
+        self._at = len(content)
+        return mapped
+
+
+def _end(raw: bytes) -> int:
+    """Return where the records end."""
+    at = 0
+    while at + _HEAD.size <= len(raw):
+        tag, _, _, length = _HEAD.unpack_from(raw, at)
+        if tag not in (b"D", b"V") or at + _HEAD.size + length > len(raw):
+            break
+        at += _HEAD.size + length
+    return at

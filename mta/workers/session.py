@@ -52,9 +52,6 @@ class Owner(Protocol):
     def dot(self, work: Work) -> None:
         """The message's final dot goes out now."""
 
-    def noted(self) -> None:
-        """Bytes are about to go out, or the session waits: what was noted must be on file."""
-
     def verdict(self, work: Work, verdict: Verdict, session: "Session") -> None:
         """What became of it."""
 
@@ -204,14 +201,9 @@ class Session(asyncio.Protocol):
             owner.finished(self)
 
     def _flush(self) -> None:
-        self.owner.noted()
         chunks = self.dialogue.outgoing()
-        if chunks:
-            if not self.transport.is_closing():
-                self.transport.writelines(chunks)
-            self._wait()
-
-    def _wait(self) -> None:
+        if chunks and not self.transport.is_closing():
+            self.transport.writelines(chunks)
         stage = self.dialogue.stage
         if stage is not None:
             self.deadline = self.loop.time() + self._seconds[stage]
@@ -227,8 +219,6 @@ class Session(asyncio.Protocol):
                 self.owner.back(cast(Work, happening.envelope.key))
             elif type(happening) is Ended:
                 self.last_word = happening.reply
-        if happenings and not self.dialogue.ended:
-            self._wait()
 
     def _send_content(self, work: Work) -> None:
         made = self.owner.content(work)

@@ -24,15 +24,17 @@ class Lease:
         self.milliseconds = milliseconds
         self.epoch = 0
         self.until = 0.0
+        self._sure_until = 0.0
 
     def renewed(self, asked_at: float) -> None:
         """The server confirmed the lease in a call that began at `asked_at` (boot clock)."""
         self.until = max(self.until, asked_at + self.milliseconds / 1000)
+        self._sure_until = self.until - self.milliseconds / 10_000
 
     @property
     def held(self) -> bool:
         """Whether something may still be sent: a tenth of the lease is kept as a margin."""
-        return boot_clock() < self.until - self.milliseconds / 10_000
+        return time.clock_gettime(time.CLOCK_BOOTTIME) < self._sure_until
 
     def __repr__(self) -> str:
         return f"<Lease {self.worker} epoch {self.epoch} {self.until - boot_clock():.1f} s left>"

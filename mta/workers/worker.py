@@ -160,7 +160,7 @@ class Worker:
             defaults=plan.defaults, reports=reports,
         )  # fmt: skip
         self.lease.renewed(asked_at)
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         for batch in taken.batches:
             self.delivery.dispatch(batch, now)
         return sum(len(batch.items) for batch in taken.batches), taken.next
