@@ -153,7 +153,13 @@ class Rig:
 
     def _nameserver(self) -> None:
         zone = self.root / "zone.json"
-        zone.write_text(json.dumps({"origins": ["test"], "numbered": {self.setup.suffix: "127.0.0.1"}}))
+        here = {"A": ["127.0.0.1"]}
+        document = {
+            "origins": ["test", "example.org", "example.net"],
+            "numbered": {self.setup.suffix: "127.0.0.1"},
+            "records": {"example.org": here, "example.net": here},  # RFC 2606 names of the example producers
+        }
+        zone.write_text(json.dumps(document))
         command = [
             sys.executable,
             "-m",

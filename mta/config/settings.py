@@ -75,8 +75,6 @@ class Queue:
     submit_limit: A[int, COUNT, "entries in a submission stream at which producers are to stop"] = 100_000
     memory_stop: A[int, Bounds(10, 99), "percent of Redis's memory at which no new mail is accepted"] = 85
     lease: A[Duration, TIME, "a worker silent for so long has lost what it took"] = 30.0
-    beat: A[Duration, TIME, "how often a worker says that it lives"] = 5.0
-    take_most: A[int, Bounds(1, 256), "messages taken in one call"] = 256
     in_flight_most: A[int, COUNT, "messages a worker may hold at once"] = 4096
 
 

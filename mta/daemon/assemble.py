@@ -93,7 +93,7 @@ def plan(settings: Settings, name: str) -> Plan:
             tls=net.tls,
             timeouts=Timeouts(
                 times.connect, times.greeting, times.ehlo, times.mail, times.rcpt,
-                times.data, times.body, times.dot, times.quit,
+                times.data, times.body, times.dot, times.quit, times.deadline,
             ),
         ),
         schedules=(

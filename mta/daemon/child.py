@@ -6,16 +6,16 @@ The pipe to the supervisor is also the leash: when it closes, the role drains an
 import asyncio
 import contextlib
 import gc
+import logging
 import os
 import signal
 import sys
-import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from mta.config.settings import Settings
-from mta.daemon import loop
+from mta.daemon import logs, loop
 from mta.daemon.exits import SOFTWARE, Stop
 from mta.daemon.notify import notify
 from mta.daemon.roles import Role, build
@@ -41,13 +41,14 @@ def _call(name: str) -> None:
 
 def run(settings: Settings, role: str, name: str, url: str, pipe: Connection | None) -> int:
     """Run a role until it is told to stop; return its exit code."""
+    logs.configure(settings.log.level, settings.log.format, name)
     try:
         return loop.run(_run(settings, role, name, url, pipe))
     except Stop as stop:
         print(f"mta {name}: {stop.line}", file=sys.stderr)
         return stop.code
     except Exception:
-        traceback.print_exc()
+        logging.getLogger("mta").exception("a bug ended this process")
         return SOFTWARE
 
 

@@ -31,6 +31,7 @@ class Timeouts:
     body: float = 180.0
     dot: float = 600.0
     quit: float = 10.0
+    deadline: float = 1800.0  # one whole transaction, however slowly it moves
 
 
 @dataclass(frozen=True, slots=True)

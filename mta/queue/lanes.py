@@ -138,6 +138,8 @@ class Queue:
                 for raw in raws:
                     try:
                         batch.items.append(codec.decode(raw, lane))
+                    except codec.NewerFormat:
+                        continue  # stays in flight until an engine that can read it takes over
                     except ValueError as error:
                         taken.unreadable.append((raw[2 : codec.HEAD], lane, str(error)))
             taken.batches.append(batch)

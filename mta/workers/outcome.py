@@ -99,6 +99,17 @@ def set_aside(item: Item, why: str, now: int) -> Result:
     return _without_attempt(item, "failed", now, ["why", why[:REPLY_TEXT]])
 
 
+def unreadable(message_id: bytes, lane: str, why: str, now: int) -> Result:
+    """Return the final `failed` result of a queue item whose record can't be read: kept nowhere, never looped."""
+    _, _, _, tenant, campaign = lane.split("|")
+    name = f"item.{message_id.hex()}"
+    fields = [
+        "v", "1", "event", "failed", "eid", delivery_eid(name, tenant, "failed", 0), "ts", str(now),
+        "id", name, "tenant", tenant, "campaign", campaign, "why", f"the queue item can't be read: {why}"[:REPLY_TEXT],
+    ]  # fmt: skip
+    return Result(OP_FINAL, message_id, lane, f"{tenant}|{campaign}", "failed", event=fields)
+
+
 def expired(item: Item, now: int) -> Result:
     """Return the final `expired` result of a message whose time ran out while it waited."""
     reply = ["code", "451", "status", "4.4.7", "reply", "4.4.7 lifetime over before another attempt"]

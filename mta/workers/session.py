@@ -96,7 +96,7 @@ class Session(asyncio.Protocol):
         self.lost = False
         self.last_word: Reply | None = None  # the server's, if one ended the session
         self.deadline = 0.0
-        self.idle_since = self.loop.time()
+        self.idle_since = self.moved_at = self.loop.time()
         opened.transport.set_protocol(self)
 
     def __repr__(self) -> str:
@@ -120,7 +120,7 @@ class Session(asyncio.Protocol):
             self._give_back()
             return
         self.taken_at = taken_at
-        self.started_at = self.loop.time()
+        self.started_at = self.moved_at = self.loop.time()
         self.in_batch = 0
         self.running = True
         self._pump()
@@ -135,9 +135,10 @@ class Session(asyncio.Protocol):
 
     def check(self, now: float) -> None:
         """End the session when its stage's time is over; called a few times a second for all sessions."""
-        if self.deadline and now > self.deadline and not self.lost:
+        late = self.running and now - self.moved_at > self.times.deadline
+        if (late or (self.deadline and now > self.deadline)) and not self.lost:
             self.deadline = 0.0
-            self._handle(self.dialogue.eof("timed out"))
+            self._handle(self.dialogue.eof("the transaction took too long" if late else "timed out"))
             self._over()
 
     def abort(self, why: str) -> None:
@@ -214,6 +215,7 @@ class Session(asyncio.Protocol):
             if type(happening) is NeedContent:
                 self._send_content(cast(Work, happening.envelope.key))
             elif type(happening) is Done:
+                self.moved_at = self.loop.time()
                 self.owner.verdict(cast(Work, happening.envelope.key), happening.verdicts[0], self)
             elif type(happening) is Unsent:
                 self.owner.back(cast(Work, happening.envelope.key))

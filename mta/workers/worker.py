@@ -15,6 +15,7 @@ from mta.queue.link import QueueDown
 from mta.queue.scripts import LostLease
 from mta.reply import Reply
 from mta.verdict import Stage, judge
+from mta.workers import outcome as outcomes
 from mta.workers.delivery import Delivery, give_back
 from mta.workers.outcome import Hop
 from mta.workers.plan import Doors, Plan
@@ -161,6 +162,8 @@ class Worker:
         )  # fmt: skip
         self.lease.renewed(asked_at)
         now = time.monotonic()
+        for message_id, lane, why in taken.unreadable:
+            self.settler.add(outcomes.unreadable(message_id, lane, why, self.delivery.now_ms()))
         for batch in taken.batches:
             self.delivery.dispatch(batch, now)
         return sum(len(batch.items) for batch in taken.batches), taken.next
