@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from mta import __version__
+from mta.cli.acl import acl
 from mta.cli.campaign_orders import ORDERS
 from mta.cli.campaign_report import campaign_report
 from mta.cli.campaign_show import campaign_list, campaign_show
@@ -84,5 +85,5 @@ def campaign() -> None:
 
 for command in (campaign_submit, campaign_list, campaign_show, campaign_report, *ORDERS):
     campaign.add_command(command)
-for command in (run, demo, check_config, send, tenant, campaign, queue, events, dkim):
+for command in (run, demo, check_config, send, tenant, campaign, queue, events, dkim, acl):
     main.add_command(command)

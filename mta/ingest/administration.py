@@ -181,7 +181,7 @@ def _scope_value(kind: str, text: str) -> str:
         return domain(text, field)
     if kind == "site":
         if not _SITE.fullmatch(text.lower()):
-            raise Refused(BAD_VALUE, f"`{field}` is {shown(text)}; write a site as `mta status` names it")
+            raise Refused(BAD_VALUE, f"`{field}` is {shown(text)}; write a site as `mta queue show` names it")
         return text.lower()
     try:
         return str(ipaddress.ip_address(text))

@@ -27,8 +27,6 @@ class Upkeep:
     def __init__(self, client: Client, keys: Keys) -> None:
         self.client = client
         self.keys = keys
-        # Every event comes through here: the reply is taken as it is, without redis-py's lists of dicts.
-        client.set_response_callback("XREADGROUP", _as_it_is)
 
     async def entries(self, most: int = 100) -> dict[int, Any]:
         """Return accepted submission entries that are not in the archive yet, by number."""
@@ -51,7 +49,19 @@ class Upkeep:
         for shard in range(self.keys.shards):
             stream = self.keys.events(shard)
             for position in ("0", ">"):
-                rows = await self.client.xreadgroup(ARCHIVE_GROUP, consumer, {stream: position}, count=most)
+                # Every event comes through here. A name in bytes has no parser in redis-py, so the reply comes as
+                # it is, without its lists of dicts.
+                rows = await self.client.execute_command(
+                    b"XREADGROUP",
+                    "GROUP",
+                    ARCHIVE_GROUP,
+                    consumer,
+                    "COUNT",
+                    most,
+                    "STREAMS",
+                    stream,
+                    position,
+                )
                 for _, entries in rows or ():
                     out += [(shard, entry_id, _fields(flat)) for entry_id, flat in entries if flat]
                 if out:
@@ -94,10 +104,6 @@ class Upkeep:
         info = await self.client.info("memory")
         most = int(info.get("maxmemory", 0))
         return int(info["used_memory"]) * 100 // most if most else 0
-
-
-def _as_it_is(reply: Any, **_: Any) -> Any:
-    return reply
 
 
 def _fields(flat: list[bytes]) -> dict[str, str]:
