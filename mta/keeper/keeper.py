@@ -61,13 +61,15 @@ class Keeper:
         """Keep house."""
         duties: list[tuple[Callable[[], Awaitable[bool]], float]] = [
             (self.archive_entries, 0.2),
-            (self.archive_events, 0.2),
+            (self.archive_events, 0.3),
             (self.publish_totals, 0.4),
             (self.open_gates, 1.0),
             (self.say_status, 1.0),
             (self.trim, 5.0),
             (self.prune, 3600.0),
         ]
+        # Whatever an earlier keeper was about to say is looked at once more.
+        await self.doors.progress.again(await self.doors.campaigns.list())
         async with asyncio.TaskGroup() as group:
             for duty, every in duties:
                 group.create_task(self._repeat(duty, every))
@@ -116,18 +118,26 @@ class Keeper:
 
     async def publish_totals(self) -> bool:
         """Bring the public totals of changed campaigns up to date, and say which are finished."""
-        scopes = await self.doors.progress.dirty()
-        for tenant, campaign in scopes:
-            if not campaign:
-                continue
-            totals = await self.doors.progress.publish(tenant, campaign)
-            if totals["queued"] == 0 and await self.doors.campaigns.closed(tenant, campaign):
-                now = int(time.time() * 1000)
-                eid = f"{tenant}/{campaign}/finished"
-                counted = {name: str(n) for name, n in totals.items() if name != "queued"}
-                told = event("finished", eid, now, tenant=tenant, campaign=campaign) | counted
-                await self.doors.progress.finish(tenant, campaign, told)
-        return bool(scopes)
+        dirty = await self.doors.progress.dirty()
+        scopes = sorted(scope for scope in dirty if scope[1])
+        if not scopes:
+            return False
+        try:
+            for (tenant, campaign), (totals, closed) in zip(
+                scopes, await self.doors.progress.publish(scopes), strict=True
+            ):
+                if closed and totals["queued"] == 0:
+                    await self._finish(tenant, campaign, totals)
+        except BaseException:
+            await self.doors.progress.again(scopes)
+            raise
+        return False
+
+    async def _finish(self, tenant: str, campaign: str, totals: dict[str, int]) -> None:
+        now = int(time.time() * 1000)
+        counted = {name: str(n) for name, n in totals.items() if name != "queued"}
+        told = event("finished", f"{tenant}/{campaign}/finished", now, tenant=tenant, campaign=campaign)
+        await self.doors.progress.finish(tenant, campaign, told | counted)
 
     async def open_gates(self) -> bool:
         """Open scopes whose time is over."""

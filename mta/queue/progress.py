@@ -1,5 +1,7 @@
 """Campaign totals: counted by the scripts in each shard, summed here, shown to producers in one public HASH."""
 
+from collections.abc import Iterable, Mapping, Sequence
+
 from mta.event import FINAL
 from mta.queue import scripts
 from mta.queue.keys import Keys
@@ -26,23 +28,52 @@ class Progress:
 
     async def totals(self, tenant: str, campaign: str) -> dict[str, int]:
         """Return the totals by event kind, with `queued`: accepted and without a final event yet."""
-        out: dict[str, int] = {}
-        for shard in range(self.keys.shards):
-            row = await self.client.hgetall(f"{self.keys.base(shard)}count:{tenant}|{campaign}")
-            for name, value in row.items():
-                if name != b"finished":
-                    out[name.decode()] = out.get(name.decode(), 0) + int(value)
-        out["queued"] = out.get("accepted", 0) - sum(out.get(kind, 0) for kind in FINAL)
+        rows = [
+            await self.client.hgetall(f"{self.keys.base(shard)}count:{tenant}|{campaign}")
+            for shard in range(self.keys.shards)
+        ]
+        return _sum(rows)
+
+    async def publish(self, scopes: Sequence[Scope]) -> list[tuple[dict[str, int], bool]]:
+        """Write campaigns' totals where producers read them; return them, and whether the last entry came.
+
+        Two round trips, however many campaigns.
+        """
+        pipe = self.client.pipeline(transaction=False)
+        for tenant, campaign in scopes:
+            for shard in range(self.keys.shards):
+                pipe.hgetall(f"{self.keys.base(shard)}count:{tenant}|{campaign}")
+            pipe.hget(self.keys.campaign(tenant, campaign), "closed")
+        rows = await pipe.execute()
+        width = self.keys.shards + 1
+        out = []
+        pipe = self.client.pipeline(transaction=False)
+        for number, (tenant, campaign) in enumerate(scopes):
+            *shards, closed = rows[number * width : (number + 1) * width]
+            totals = _sum(shards)
+            pipe.hset(self.keys.progress(tenant, campaign), mapping=totals)
+            out.append((totals, bool(closed)))
+        await pipe.execute()
         return out
 
-    async def publish(self, tenant: str, campaign: str) -> dict[str, int]:
-        """Write a campaign's totals where producers read them; return them."""
-        totals = await self.totals(tenant, campaign)
-        await self.client.hset(self.keys.progress(tenant, campaign), mapping=totals)
-        return totals
+    async def again(self, scopes: Iterable[Scope]) -> None:
+        """Mark scopes as changed: their totals could not be published."""
+        names = [f"{tenant}|{campaign}" for tenant, campaign in scopes]
+        if names:
+            await self.client.sadd(f"{self.keys.base(0)}dirty", *names)
 
     async def finish(self, tenant: str, campaign: str, event: dict[str, str]) -> bool:
         """Say that the campaign is finished; False when that had been said."""
         flat = [part for pair in event.items() for part in pair]
         arguments = [f"{tenant}|{campaign}", flat]
         return bool(await scripts.run(self.client, "finish", self.keys.base(0), arguments))
+
+
+def _sum(rows: Sequence[Mapping[bytes, bytes]]) -> dict[str, int]:
+    out: dict[str, int] = {}
+    for row in rows:
+        for name, value in row.items():
+            if name != b"finished":
+                out[name.decode()] = out.get(name.decode(), 0) + int(value)
+    out["queued"] = out.get("accepted", 0) - sum(out.get(kind, 0) for kind in FINAL)
+    return out
