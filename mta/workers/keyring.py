@@ -1,4 +1,4 @@
-"""DKIM keys from files, `<directory>/<domain>/<selector>.pem`: loaded once, since checking an RSA key costs 37 ms."""
+"""DKIM keys from files, `<directory>/<domain>/<selector>.pem`: loaded once, and a bounded number kept."""
 
 import asyncio
 from pathlib import Path

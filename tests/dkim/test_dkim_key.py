@@ -105,3 +105,12 @@ def test_record_and_its_strings() -> None:
     strings = txt_strings(record)
     assert [len(strings[0]), "".join(strings)] == [255, record]
     assert txt_strings("v=DKIM1") == ["v=DKIM1"]
+
+
+def test_an_rsa_key_whose_parts_do_not_fit_is_refused() -> None:
+    good = rsa.generate_private_key(65537, 2048).private_numbers()
+    bad = rsa.RSAPrivateNumbers(
+        good.p, good.q, good.d ^ 2, good.dmp1 ^ 2, good.dmq1, good.iqmp, good.public_numbers
+    )
+    with pytest.raises(KeyFault, match="do not fit"):
+        load("shop.example", "s1", pem(bad.private_key(unsafe_skip_rsa_key_validation=True)))
