@@ -11,6 +11,7 @@ import json
 import os
 import random
 import signal
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,7 @@ async def play(rig: Rig, messages: int, kills: int, chance: random.Random) -> di
             continue
         victim = chance.choice(alive)
         number = Path(f"/proc/{victim}/comm").read_text().strip().removeprefix("mta-")
+        number = f"{socket.gethostname()}.{number}"
         held = await redis.hlen(f"mta:{{0}}:flight:{number}")
         if held < 50:
             continue  # a kill counts with at least 50 messages in flight

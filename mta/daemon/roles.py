@@ -1,6 +1,7 @@
 """The roles a process can have: built here from settings, run until drained."""
 
 import asyncio
+import socket
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -193,6 +194,7 @@ class _Workers:
 
     def reload(self, settings: Settings | None) -> None:
         self.keyring.forget()
+        self.watch.log.reopen()  # a rotation may have moved the file away
         if settings is not None:
             for worker in self.workers:
                 worker.replan(assemble.plan(settings, worker.plan.name))
@@ -231,7 +233,8 @@ async def _worker(settings: Settings, name: str, queueing: Queueing) -> Role:
     workers, journals = [], []
     for shard in range(keys.shards):
         queue = Queue(client, keys, shard)
-        here = name if keys.shards == 1 else f"{name}.{shard}"
+        # Two hosts may share a Redis: the host's name keeps their workers apart, and is as stable as the role's.
+        here = f"{socket.gethostname()}.{name}" + (f".{shard}" if keys.shards > 1 else "")
         journal = Journal(settings.paths.journal / here)
         journals.append(journal)
         contents = Contents(Campaigns(client, keys), queue, keyring, assemble.hosts(settings), time.monotonic)

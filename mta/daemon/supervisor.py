@@ -26,6 +26,7 @@ from mta.queue.embedded import Embedded, NoServer
 STOP_ORDER = ("ingest", "worker", "inbound", "web", "keeper")
 QUICK_DEATH = 5.0  # a role that lived shorter waits before it is started again
 LONGEST_WAIT = 10.0
+SERVER_SECONDS = 0.5  # how often the embedded server is looked after
 DRAIN_SECONDS = (
     60.0  # transactions under way may take that long, then the rest is recovered at the next start
 )
@@ -66,6 +67,7 @@ class Supervisor:
         self._context: ForkServerContext = multiprocessing.get_context("forkserver")
         self._stopping = asyncio.Event()
         self._terms = 0
+        self._was_up = False  # once all roles ran, a role that can't come up waits for the cause to go
 
     def ready(self) -> bool:
         """Whether every role runs."""
@@ -82,11 +84,11 @@ class Supervisor:
         try:
             await self.page.start()
             if self.url == "embedded":
-                self.server = await asyncio.to_thread(self._start_server)
+                self.server = self._start_server()  # in this thread: the server ends with it
                 self.url = self.server.url
             for kept in self.roles:
                 self._start(kept)
-            await self._stopping.wait()
+            await self._watch_server()
         finally:
             await self._stop_all()
             if self.server is not None:
@@ -118,6 +120,24 @@ class Supervisor:
         except NoServer as error:
             raise Stop(UNAVAILABLE, str(error)) from error
 
+    async def _watch_server(self) -> None:
+        """Wait for the end; start our Redis again when it dies. Its file holds all that was accepted."""
+        while not self._stopping.is_set():
+            try:
+                async with asyncio.timeout(SERVER_SECONDS):
+                    await self._stopping.wait()
+            except TimeoutError:
+                pass
+            if self.server is None or self.server.process.poll() is None or self._stopping.is_set():
+                continue
+            print("mta: the embedded server ended, starting it again", file=sys.stderr)
+            self.server.stop()
+            try:
+                self.server = self._start_server()
+            except Stop as stop:
+                print(f"mta: {stop.line}", file=sys.stderr)
+                await asyncio.sleep(1.0)
+
     # roles
 
     def _start(self, kept: Kept) -> None:
@@ -144,6 +164,7 @@ class Supervisor:
         if kind == "ready":
             kept.ready = True
             if self.ready():
+                self._was_up = True
                 notify("READY=1")
         elif kind == "metrics":
             self.page.told(kept.name, value)
@@ -158,7 +179,7 @@ class Supervisor:
         if kept.stopping:
             kept.ended.set()
             return
-        if not kept.ready and code >= 64:
+        if not kept.ready and code >= 64 and not self._was_up:
             # It never came up and says why: starting it again would say the same.
             self.fault = Stop(code, f"{kept.name} could not start; stopping")
             kept.ended.set()

@@ -1,29 +1,19 @@
 """Check what a message or campaign shows its readers: From, subject, bodies, headers, attachments."""
 
 import re
-from typing import Any, Final
+from typing import Any
 
 from mta.ingest.checked import Content, Part
 from mta.ingest.codes import BAD_CONTENT, BAD_HEADER, BAD_VALUE, WRONG_TYPE, Refused
 from mta.ingest.documents import MAX_ATTACHMENTS, MAX_HEADER, MAX_HEADERS, Attachment, Blob, Campaign, Message
 from mta.ingest.fields import blob, bounded, few, line, mailbox
 from mta.ingest.grammar import base64, body, one_line, shown
+from mta.mime.headers import OWNED, OWNED_FAMILIES
 
 # RFC 5322 section 2.2 allows more; names outside this set are mistakes or tricks.
 _HEADER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,75}", re.ASCII)
 _MIME_TYPE = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}/[A-Za-z0-9][\w.+-]{0,63}", re.ASCII)
 _CID = re.compile(r"[\w.+@-]{1,128}", re.ASCII)
-
-OWNED: Final = frozenset(
-    {
-        *("from", "sender", "to", "cc", "bcc", "reply-to", "subject", "date", "message-id", "mime-version"),
-        *("return-path", "received", "delivered-to", "apparently-to", "errors-to", "return-receipt-to"),
-        *("dkim-signature", "authentication-results", "feedback-id"),
-        *("list-id", "list-unsubscribe", "list-unsubscribe-post"),
-    }
-)
-"""Headers the engine writes itself, or that must never come from outside; lower case."""
-OWNED_FAMILIES: Final = ("content-", "resent-", "arc-", "x-mta-")
 
 
 def content_of(document: Message | Campaign, *, track: bool) -> Content:

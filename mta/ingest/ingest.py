@@ -16,8 +16,7 @@ from mta.ingest.entry import CONTROL_LABEL, Submission, read
 from mta.ingest.mailroom import Accepted, Mailroom, NotYet
 from mta.ingest.office import Office
 from mta.queue.intake import Intake, StreamEntry
-from mta.queue.link import QueueDown
-from mta.queue.scripts import QueueFull
+from mta.queue.link import QueueDown, QueueFull
 
 CAMPAIGN_WAIT_MS = 60_000  # recipients may come before their campaign (docs/protocol.md)
 ADOPT_IDLE_MS = 60_000

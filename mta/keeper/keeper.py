@@ -176,7 +176,8 @@ class Keeper:
         return False
 
     async def trim(self) -> bool:
-        """Remove events that everybody has read."""
+        """Remove events that everybody has read, and dead letters past their time."""
+        await self.doors.upkeep.trim_dead(int(time.time() * 1000))
         for shard in range(self.settings.keys.shards):
             trimmed = await self.doors.upkeep.trim(shard, self.settings.events_max_bytes)
             self.trimmed_unread += trimmed.unread

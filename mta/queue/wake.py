@@ -1,9 +1,7 @@
 """The worker's bell: a put rings it when the worker had found nothing to take."""
 
-from redis.exceptions import RedisError
-
 from mta.queue.keys import Keys
-from mta.queue.link import Client, QueueDown
+from mta.queue.link import Client
 
 
 class Bell:
@@ -15,7 +13,4 @@ class Bell:
 
     async def rung(self, seconds: int = 1) -> bool:
         """Wait up to `seconds`; True when something was put. Raises QueueDown."""
-        try:
-            return await self.blocking.blpop(self.name, timeout=seconds) is not None
-        except (RedisError, OSError) as error:
-            raise QueueDown(f"waiting for work: {error}") from error
+        return await self.blocking.blpop(self.name, timeout=seconds) is not None

@@ -30,6 +30,7 @@ class Past:
 
     open: set[bytes] = field(default_factory=set)
     answered: dict[bytes, tuple[int, str]] = field(default_factory=dict)  # id -> reply code, text
+    end: int = 0  # where its records end
 
 
 def replay(raw: bytes) -> Past:
@@ -47,6 +48,7 @@ def replay(raw: bytes) -> Past:
             past.open.discard(message_id)
             past.answered[message_id] = (code, raw[at : at + length].decode("utf-8", "replace"))
         at += length
+        past.end = at
     return past
 
 
@@ -61,7 +63,7 @@ class Journal:
         self.past = replay(before)
         self.open: set[bytes] = set()
         self._at = 0
-        self._map = self._fresh(before[: _end(before)])
+        self._map = self._fresh(before[: self.past.end])
 
     def dot(self, message_id: bytes) -> None:
         """Note that the message's dot goes out now."""
@@ -117,14 +119,3 @@ class Journal:
         os.replace(path, self.path)
         self._at = len(content)
         return mapped
-
-
-def _end(raw: bytes) -> int:
-    """Return where the records end."""
-    at = 0
-    while at + _HEAD.size <= len(raw):
-        tag, _, _, length = _HEAD.unpack_from(raw, at)
-        if tag not in (b"D", b"V") or at + _HEAD.size + length > len(raw):
-            break
-        at += _HEAD.size + length
-    return at

@@ -6,6 +6,7 @@ from pathlib import Path
 from mta.dkim.key import Signer, load
 
 MAX_KEY_FILE = 64 << 10
+MOST_DOMAINS = 10_000  # a signer takes some 10 KB
 
 
 class Keyring:
@@ -25,6 +26,8 @@ class Keyring:
         if known is None:
             known = asyncio.ensure_future(asyncio.to_thread(self._load, domain, selectors))
             self._known[key] = known
+            if len(self._known) > MOST_DOMAINS:
+                self._known.pop(next(iter(self._known)))
             known.add_done_callback(lambda done: self._drop_if_failed(key, done))
         return await asyncio.shield(known)
 
