@@ -150,12 +150,19 @@ def _get(url: str) -> int:
         return len(page.read())
 
 
-async def register(rig: Rig, tenants: int) -> None:
-    """Submit the tenants' documents and wait until they are known."""
+async def register(rig: Rig, options: Options) -> None:
+    """Submit the tenants' documents, naming the keys that are to sign, and wait until they are known."""
+    tenants = options.tenants
+    selectors = ("s1", "s2") if options.double else ("s1",)
     redis = connect(rig.redis_url)
     try:
         for number in range(tenants):
-            fields = entry("tenant", tenant_name(number), f"bench-t{number}", tenant_document(number))
+            document = tenant_document(number)
+            domain = f"{tenant_name(number)}.example"
+            document["dkim"] = (
+                [{"domain": domain, "selector": one} for one in selectors] if options.signed else []
+            )
+            fields = entry("tenant", tenant_name(number), f"bench-t{number}", document)
             await redis.xadd("mta:submit:control", fields)
         while await redis.scard("mta:tenants") < tenants:
             await asyncio.sleep(0.02)
@@ -174,7 +181,7 @@ def run_once(options: Options, *, half: bool = True) -> dict[str, Any]:
     with Rig(setup) as rig:
         start_seconds = rig.start_engine()
         loading = asyncio.run(suppress(rig, options.suppressions, options.tenants))
-        asyncio.run(register(rig, options.tenants))
+        asyncio.run(register(rig, options))
         parts: list[dict[str, Any]] = []
         sizes: Sequence[int] = (options.messages // 2, options.messages) if half else (options.messages,)
         first = 0

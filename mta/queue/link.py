@@ -54,7 +54,9 @@ _DOWN = (
 
 def _said(error: Exception) -> QueueDown | QueueFull | None:
     """What callers are told in place of redis-py's error; None: as it is."""
-    if isinstance(error, QueueDown | AuthenticationError):
+    if isinstance(error, QueueDown):
+        return None
+    if any(isinstance(one, AuthenticationError) for one in (error, error.__cause__, error.__context__)):
         return None  # a wrong password is not a server that is away, though redis-py counts it so
     if isinstance(error, _DOWN):
         return QueueDown(f"Redis: {error or type(error).__name__}")
