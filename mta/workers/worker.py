@@ -26,6 +26,7 @@ RECOVER_GRACE_MS = 5_000
 SWEEP_SECONDS = 0.25
 LAG_SECONDS = 0.05
 PAUSE_BETWEEN_TAKES = 0.002
+ROOM = 4  # a busy worker asks for more when this part of its window is free
 
 
 class Worker:
@@ -129,6 +130,7 @@ class Worker:
 
     async def _take_loop(self) -> None:
         paths = self.delivery.paths
+        took_at = 0.0
         while not self._draining:
             self._kick.clear()
             flying = len(self.delivery.flying)
@@ -136,6 +138,11 @@ class Worker:
             most = min(self.plan.sessions - paths.busy, self.plan.opening - self.delivery.opening)
             if want <= 0 or most <= 0:
                 want = most = 0
+            # A call costs the same for one message as for fifty: wait for room, but not for long.
+            if flying and want < self.window.size // ROOM and time.monotonic() - took_at < LAG_SECONDS:
+                await self._sleep(LAG_SECONDS)
+                continue
+            took_at = time.monotonic()
             reports = paths.reports()
             if want == 0 and not reports and self.lease.held:
                 await self._sleep(1.0)
