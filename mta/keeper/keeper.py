@@ -140,19 +140,21 @@ class Keeper:
         await self.doors.progress.finish(tenant, campaign, told | counted)
 
     async def open_gates(self) -> bool:
-        """Open scopes whose time is over."""
+        """Open scopes whose time is over, and finish what a dead process began to open."""
+        for scope in await self.doors.control.half_open():
+            await self.doors.control.open(scope, {})
         now = int(time.time() * 1000)
-        for scope, gate in (await self.doors.control.gates()).items():
+        for name, gate in (await self.doors.control.gates()).items():
             if gate.until and gate.until <= now:
                 told = event(
                     "resumed",
-                    f"{scope}/{gate.until}/resumed",
+                    f"{name}/{gate.until}/resumed",
                     now,
-                    scope=scope,
+                    scope=name,
                     reason="its time is over",
                     by="engine",
                 )
-                await self.doors.control.open(Scope(scope), told)
+                await self.doors.control.open(Scope(name), told)
         return False
 
     async def say_status(self) -> bool:

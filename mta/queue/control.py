@@ -72,6 +72,14 @@ class Control:
                     break
         return was_closed
 
+    async def half_open(self) -> set[Scope]:
+        """Return scopes that somebody began to open and did not finish."""
+        found: set[Scope] = set()
+        for shard in range(self.keys.shards):
+            names = await self.client.smembers(f"{self.keys.base(shard)}opening")
+            found.update(Scope(name.decode()) for name in names)
+        return found
+
     async def gates(self) -> dict[str, Gate]:
         """Return the closed scopes with their reasons."""
         rows = await self.client.hgetall(f"{self.keys.base(0)}gates")

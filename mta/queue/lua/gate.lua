@@ -12,6 +12,8 @@ if A[1] == 'close' then
   if fresh == 1 and #A[4] > 0 then emit(A[4]) end
   return fresh
 end
+-- Until nothing is parked any more the scope stands in `opening`: a keeper finishes what a dead process began.
+call('SADD', P .. 'opening', scope)
 local was = call('HDEL', P .. 'gates', scope)
 if was == 1 and #A[4] > 0 then emit(A[4]) end
 local back = 0
@@ -23,6 +25,6 @@ for _, name in ipairs(call('SPOP', parked, 200)) do
   end
   back = back + 1
 end
-if back > 0 then wake(16) end
+if back > 0 then wake(16) else call('SREM', P .. 'opening', scope) end
 if was == 0 and back == 0 then return -1 end
 return back
