@@ -1,6 +1,6 @@
 """One recipient's mail as the queue keeps it: a small record; what many share is content, stored once."""
 
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 
 import msgspec
 
@@ -86,13 +86,3 @@ class Lane(msgspec.Struct, frozen=True, array_like=True):
         """Return the Lane that `str(lane)` spells."""
         number, pool, site, tenant, campaign = text.split("|")
         return cls(int(number), pool, site, tenant, campaign)
-
-
-class State(StrEnum):
-    """Where a recipient's message is, in the words an operator sees (the ledger of docs/redis.md)."""
-
-    WAITING = "waiting"
-    SCHEDULED = "scheduled"
-    HELD = "held"
-    IN_FLIGHT = "in_flight"
-    DONE = "done"

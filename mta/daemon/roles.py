@@ -148,6 +148,7 @@ async def _keeper(settings: Settings, name: str, queueing: Queueing) -> Role:
     )
     meter = Meter(time.time())
     keeper = Keeper(told, doors)
+    keeper.counted = meter.count
     lags = partial(_gauges, meter, keeper)
     return _Simple(keeper, queueing, lags)
 

@@ -43,13 +43,17 @@ class Doors:
     archive: Archive
 
 
+def _uncounted(*_: object, **__: object) -> None:
+    return None
+
+
 class Keeper:
     """Runs the duties until `drain`."""
 
     def __init__(self, settings: Settings, doors: Doors) -> None:
         self.settings = settings
         self.doors = doors
-        self.trimmed_unread = 0
+        self.counted: Callable[..., None] = _uncounted  # told (metric, n=)
         self.memory_percent = 0
         self._draining = asyncio.Event()
 
@@ -182,7 +186,8 @@ class Keeper:
         await self.doors.upkeep.trim_dead(int(time.time() * 1000))
         for shard in range(self.settings.keys.shards):
             trimmed = await self.doors.upkeep.trim(shard, self.settings.events_max_bytes)
-            self.trimmed_unread += trimmed.unread
+            if trimmed.unread:
+                self.counted("events_trimmed_total", n=trimmed.unread)
         return False
 
     async def prune(self) -> bool:
