@@ -24,7 +24,7 @@ from mta.keeper.keeper import Settings as KeeperSettings
 from mta.maillog import MailLog
 from mta.metrics.meter import Meter
 from mta.net.connect import opportunistic_context
-from mta.net.resolver import Resolver, asker, nameservers
+from mta.net.resolver import Memory, Resolver, asker, nameservers
 from mta.queue.campaigns import Campaigns
 from mta.queue.control import Control
 from mta.queue.intake import Intake
@@ -221,7 +221,10 @@ async def _worker(settings: Settings, name: str, queueing: Queueing) -> Role:
     client, keys, net = queueing.client, queueing.keys, settings.net
     keyring = Keyring(settings.dkim_keys)
     suppressions = Suppressions(client, keys, queueing.secrets.suppression)
-    resolver = Resolver(asker(nameservers(list(net.resolver))), net.ipv6, net.allow_private)
+    dns = settings.dns
+    servers = nameservers(list(net.resolver), timeout=dns.timeout, lifetime=dns.lifetime)
+    memory = Memory(dns.cache, dns.least_ttl, dns.most_ttl, dns.negative_ttl)
+    resolver = Resolver(asker(servers), net.ipv6, net.allow_private, memory)
     log = MailLog(
         settings.mail_log,
         form=settings.log.mail_format,
@@ -238,7 +241,14 @@ async def _worker(settings: Settings, name: str, queueing: Queueing) -> Role:
         here = f"{socket.gethostname()}.{name}" + (f".{shard}" if keys.shards > 1 else "")
         journal = Journal(settings.paths.journal / here)
         journals.append(journal)
-        contents = Contents(Campaigns(client, keys), queue, keyring, assemble.hosts(settings), time.monotonic)
+        contents = Contents(
+            Campaigns(client, keys),
+            queue,
+            keyring,
+            assemble.hosts(settings),
+            time.monotonic,
+            signed_only=settings.dkim.require,
+        )
         doors = Doors(
             queue=queue,
             bell=Bell(queueing.blocking, keys, shard, here),

@@ -23,8 +23,6 @@ from mta.reply import Reply
 
 MAX_HOSTS = 16  # MX hosts looked at; 255 of them is an attack, not a mail system
 MAX_ADDRESSES = 5  # tried per delivery, as Postfix does (smtp_mx_address_limit)
-CACHE_ENTRIES = 100_000
-MIN_TTL, MAX_TTL, NEGATIVE_TTL = 30.0, 86400.0, 60.0
 
 
 class Unroutable(Exception):
@@ -55,8 +53,13 @@ class Answer:
 Ask = Callable[[str, str], Awaitable[Answer]]
 
 
-def nameservers(addresses: list[str]) -> dns.asyncresolver.Resolver:
-    """Return a resolver for "ip" or "ip:port" servers; none means the system's own."""
+def nameservers(
+    addresses: list[str], *, timeout: float = 3.0, lifetime: float = 10.0
+) -> dns.asyncresolver.Resolver:
+    """Return a resolver for "ip" or "ip:port" servers; none means the system's own.
+
+    `timeout` seconds for one server's answer, `lifetime` for all tries together.
+    """
     resolver = dns.asyncresolver.Resolver(configure=not addresses)
     if addresses:
         servers: list[str | dns.nameserver.Nameserver] = []
@@ -66,8 +69,8 @@ def nameservers(addresses: list[str]) -> dns.asyncresolver.Resolver:
                 host, port = text, "53"
             servers.append(dns.nameserver.Do53Nameserver(host.strip("[]"), int(port)))
         resolver.nameservers = servers
-    resolver.lifetime = 10.0
-    resolver.timeout = 3.0
+    resolver.lifetime = lifetime
+    resolver.timeout = timeout
     return resolver
 
 
@@ -78,15 +81,15 @@ def asker(resolver: dns.asyncresolver.Resolver) -> Ask:
         try:
             found = await resolver.resolve(name, kind, search=False, raise_on_no_answer=False)
         except dns.resolver.NXDOMAIN:
-            return Answer((), NEGATIVE_TTL, exists=False)
+            return Answer((), 0.0, exists=False)
         except (dns.exception.DNSException, OSError) as error:
             # SERVFAIL and silence are never a bounce and never a reason to try the A record.
             raise Unroutable(
                 451, f"4.4.3 DNS lookup of {name} {kind} failed: {type(error).__name__}"
             ) from error
         if found.rrset is None:
-            return Answer((), NEGATIVE_TTL)
-        ttl = min(max(float(found.rrset.ttl), MIN_TTL), MAX_TTL)
+            return Answer((), 0.0)
+        ttl = float(found.rrset.ttl)
         if kind == "MX":
             pairs = tuple(
                 (record.preference, record.exchange.to_text(True).lower()) for record in found.rrset
@@ -98,6 +101,16 @@ def asker(resolver: dns.asyncresolver.Resolver) -> Ask:
     return ask
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """How many answers are kept and for how long, in seconds, whatever the DNS says."""
+
+    entries: int = 100_000
+    least_ttl: float = 30.0
+    most_ttl: float = 86400.0
+    negative_ttl: float = 60.0
+
+
 @dataclass
 class Resolver:
     """Answers `hosts(domain)` from its memory or the DNS."""
@@ -105,6 +118,7 @@ class Resolver:
     ask: Ask
     ipv6: bool = True
     allow_private: bool = False
+    memory: Memory = Memory()
     clock: Callable[[], float] = time.monotonic
     chance: random.Random = field(default_factory=random.Random)
     _kept: OrderedDict[tuple[str, str], tuple[float, Answer]] = field(default_factory=OrderedDict)
@@ -122,9 +136,10 @@ class Resolver:
             self._asked[key] = task
             task.add_done_callback(lambda _: self._asked.pop(key, None))
         answer = await asyncio.shield(task)
-        self._kept[key] = (self.clock() + answer.ttl, answer)
+        ttl = min(max(answer.ttl, self.memory.least_ttl), self.memory.most_ttl)
+        self._kept[key] = (self.clock() + (ttl if answer.values else self.memory.negative_ttl), answer)
         self._kept.move_to_end(key)
-        while len(self._kept) > CACHE_ENTRIES:
+        while len(self._kept) > self.memory.entries:
             self._kept.popitem(last=False)
         return answer
 

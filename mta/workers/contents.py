@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 from mta import tenancy
-from mta.dkim.key import Signer
+from mta.dkim.key import KeyFault, Signer
 from mta.mime.compile import compile as compile_document
 from mta.mime.compiled import Compiled
 from mta.mime.mailing import Mailing
@@ -67,12 +67,15 @@ class Contents:
         keyring: Keyring,
         hosts: HostNames,
         clock: Callable[[], float],
+        *,
+        signed_only: bool = False,
     ) -> None:
         self.campaigns = campaigns
         self.queue = queue
         self.keyring = keyring
         self.hosts = hosts
         self.clock = clock
+        self.signed_only = signed_only
         self._kept: OrderedDict[tuple[str, str], Content] = OrderedDict()
         self._loading: dict[tuple[str, str], asyncio.Task[Content]] = {}
 
@@ -124,6 +127,10 @@ class Contents:
         profile_document = await self.campaigns.tenant(tenant)
         profile = tenancy.decode(profile_document) if profile_document else Profile(tenant)
         signers = await self._signers(mailing.from_domain, profile)
+        if self.signed_only and not signers and mailing.raw is None:
+            raise KeyFault(
+                f"no DKIM key of {mailing.from_domain}: make one with `mta dkim gen {mailing.from_domain}`"
+            )
         host = tenancy.track_host(profile, self.hosts.track_host, mailing.from_domain)
         list_ = mailing.list_ or mailing.campaign or tenant
         content = Content(

@@ -203,3 +203,11 @@ def test_the_key_that_signs_is_the_tenants_own(engine: Callable) -> None:
         assert load_pem_private_key(path.read_bytes(), None)
         record = dns_record(load(f"{tenant}.example", "s1", path.read_bytes())).encode()
         assert dkim.verify(raw, dnsfunc=lambda name, timeout=5, record=record: record)
+
+
+def test_a_domain_without_a_key_sends_nothing_where_signing_is_required(engine: Callable) -> None:
+    running = engine(signed=False, settings={"dkim": {"require": True}})
+    running.campaign([["jo@d1.example.test"]], ["email"])
+    (failed,) = running.until(1, "failed")
+    assert "mta dkim gen t0.example" in failed["why"]
+    assert running.rig.received()["messages"] == 0

@@ -8,7 +8,7 @@ import pytest
 
 from mta.demo.nameserver import Nameserver
 from mta.demo.zone import Fault, Zone
-from mta.net.resolver import Host, Resolver, Unroutable, asker, is_private, nameservers
+from mta.net.resolver import Host, Memory, Resolver, Unroutable, asker, is_private, nameservers
 
 RECORDS = {
     "two.test": {"MX": ("20 second.two.test.", "10 first.two.test.")},
@@ -130,3 +130,9 @@ async def test_an_answer_is_asked_again_when_its_time_is_over(server: Nameserver
 )  # fmt: skip
 def test_private_ranges(address: str, private: bool) -> None:
     assert is_private(address) is private
+
+
+async def test_the_memory_is_bounded(resolver: Resolver) -> None:
+    resolver.memory = Memory(entries=3)
+    await resolver.hosts("equal.test")
+    assert len(resolver._kept) == 3
