@@ -1,5 +1,6 @@
 """Events: what the web tier reads. A flat map of strings with a stable `eid` (docs/protocol.md section 2)."""
 
+from collections.abc import Mapping
 from typing import Final
 
 FINAL: Final = frozenset({"delivered", "bounced", "expired", "suppressed", "purged", "failed"})
@@ -31,6 +32,11 @@ def event(kind: str, eid: str, ts: int, /, **fields: str | int) -> dict[str, str
         if text:
             out[name.rstrip("_")] = text
     return out
+
+
+def flat(fields: Mapping[str, str]) -> list[str]:
+    """Return an event's fields as name, value, name, value: the form in which scripts take them."""
+    return [part for pair in fields.items() for part in pair]
 
 
 def delivery_eid(name: str, tenant: str, kind: str, attempt: int) -> str:

@@ -1,6 +1,6 @@
 """From a checked submission to what the queue stores: mailings, profiles, records. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from mta.address import Mailbox
 from mta.identity import recipient_id
@@ -113,8 +113,3 @@ def mailbox_text(mailbox: Mailbox) -> str:
 
 def _mailboxes(boxes: Sequence[Mailbox]) -> str:
     return ", ".join(mailbox_text(box) for box in boxes)
-
-
-def event_map(fields: Mapping[str, str]) -> list[str]:
-    """Return an event's fields flat, as scripts take them."""
-    return [part for pair in fields.items() for part in pair]

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mta.event import event
+from mta.event import event, flat
 from mta.ingest.codes import KEY_CONFLICT, UNKNOWN_CAMPAIGN, Refusal, Refused
 from mta.ingest.entry import CONTROL_LABEL, Submission, read
 from mta.ingest.mailroom import Accepted, Mailroom, NotYet
@@ -152,10 +152,9 @@ class Ingest:
             count=accepted.count, refused=accepted.refused,
         )  # fmt: skip
         keep = [born, submission.cls, submission.kind, tenant, key, campaign, submission.data]
-        flat = [part for pair in told.items() for part in pair]
         await self.intake.accept(
             tenant, key, opened, accepted.count, accepted.refused,
-            keep if label != CONTROL_LABEL else None, flat,
+            keep if label != CONTROL_LABEL else None, flat(told),
         )  # fmt: skip
 
     async def _refuse(self, entry: StreamEntry, refusal: Refusal) -> None:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
-from mta.event import event
-from mta.ingest import convert
+from mta.event import event, flat
 from mta.ingest.entry import Submission
 from mta.ingest.rows import BadRow, Row
 from mta.message import Class, Lane, MessageId, Record
@@ -86,7 +85,7 @@ class Putter:
                     list=list_,
                     reason=reason,
                 )
-                events[shard].append(convert.event_map(told))
+                events[shard].append(flat(told))
                 continue
             group = groups[shard].get(name)
             if group is None:
@@ -105,7 +104,7 @@ class Putter:
                 row=row.number,
                 field=row.field,
             )
-            events[0].append(convert.event_map(told))
+            events[0].append(flat(told))
         seen = f"{tenant}:{submission.key}"
         for shard in sorted({*counts, *events}):
             totals = [(scope, "accepted", counts[shard])] if counts[shard] else []

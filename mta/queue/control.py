@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from mta.event import flat
 from mta.queue import scripts
 from mta.queue.keys import Keys
 from mta.queue.link import Client
@@ -52,7 +53,7 @@ class Control:
         state = msgspec.json.encode(gate).decode()
         fresh = 0
         for shard in range(self.keys.shards):
-            told = _flat(event) if shard == 0 else []
+            told = flat(event) if shard == 0 else []
             fresh += await scripts.run(
                 self.client, "gate", self.keys.base(shard), ["close", scope.text, state, told]
             )
@@ -62,7 +63,7 @@ class Control:
         """Open a scope and let its mail go on; False when it was not closed."""
         was_closed = False
         for shard in range(self.keys.shards):
-            told = _flat(event) if shard == 0 else []
+            told = flat(event) if shard == 0 else []
             while True:
                 back = await scripts.run(
                     self.client, "gate", self.keys.base(shard), ["open", scope.text, "", told]
@@ -92,7 +93,7 @@ class Control:
             cursor, number = "", 0
             while cursor != "done":
                 # An event per step, each with its own count and its own stable id.
-                told = _flat(event | {"eid": f"{event['eid']}/{shard}.{number}"})
+                told = flat(event | {"eid": f"{event['eid']}/{shard}.{number}"})
                 count, raw = await scripts.run(
                     self.client, "purge", self.keys.base(shard), [f"{tenant}|{campaign}", told, cursor]
                 )
@@ -108,7 +109,3 @@ class Control:
             for name in await self.client.smembers(f"{self.keys.base(shard)}of:{tenant}"):
                 found.add(name.decode().partition("|")[2])
         return sorted(found)
-
-
-def _flat(event: dict[str, str]) -> list[str]:
-    return [part for pair in event.items() for part in pair]

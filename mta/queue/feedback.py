@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mta.event import flat
 from mta.queue import scripts
 from mta.queue.keys import Keys
 from mta.queue.lanes import MOST
@@ -29,7 +30,6 @@ class Feedback:
             rows = []
             for _, event in (item for item in items if item[0] == shard):
                 scope = f"{event.get('tenant', '')}|{event.get('campaign', '')}"
-                flat = [part for pair in event.items() for part in pair]
-                rows.append([scope, _COUNTED.get(event["event"], ""), *flat])
+                rows.append([scope, _COUNTED.get(event["event"], ""), *flat(event)])
             for start in range(0, len(rows), MOST):
                 await scripts.run(self.client, "feed", self.keys.base(shard), rows[start : start + MOST])

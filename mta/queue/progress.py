@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from mta.event import FINAL
+from mta.event import FINAL, flat
 from mta.queue import scripts
 from mta.queue.keys import Keys
 from mta.queue.link import Client
@@ -64,8 +64,7 @@ class Progress:
 
     async def finish(self, tenant: str, campaign: str, event: dict[str, str]) -> bool:
         """Say that the campaign is finished; False when that had been said."""
-        flat = [part for pair in event.items() for part in pair]
-        arguments = [f"{tenant}|{campaign}", flat]
+        arguments = [f"{tenant}|{campaign}", flat(event)]
         return bool(await scripts.run(self.client, "finish", self.keys.base(0), arguments))
 
 
