@@ -23,6 +23,8 @@ class Flag:
 
     TRACK_OFF = 1  # this recipient asked for neither beacon nor rewritten links
     MAYBE_SENT = 2  # an earlier attempt ended after the dot: this one may be a duplicate
+    DEATH = 4  # one worker died while it made this message; two bits, so up to DEATHS of them
+    DEATHS = 12
 
 
 class MessageId(msgspec.Struct, frozen=True, array_like=True, order=True):
@@ -62,6 +64,7 @@ class Record(msgspec.Struct, array_like=True):
     body: str = ""  # key of a `message`'s own content; empty for a campaign's recipient
     index: int = 0  # for a `message`: which envelope recipient this is
     locale: str = ""
+    tz: str = ""  # the recipient's time zone, for delivery windows
 
 
 class Lane(msgspec.Struct, frozen=True, array_like=True):

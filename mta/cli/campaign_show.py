@@ -92,7 +92,7 @@ async def campaign_show(config: Path | None, tenant: str, campaign: str, as_json
                 NO_INPUT,
                 f"tenant {tenant} has no campaign {campaign}; `mta campaign list` shows what there is",
             )
-        closed = await campaigns.closed(tenant, campaign)
+        closed = bool(await campaigns.closed(tenant, campaign))
         totals = await Progress(opened.client, opened.keys).totals(tenant, campaign)
         held = await gate(opened, tenant, campaign)
     document = json.loads(found.document)

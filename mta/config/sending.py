@@ -19,16 +19,19 @@ class Workers:
     sessions: A[int, COUNT, "open SMTP connections per worker"] = 500
     opening: A[int, COUNT, "connections a worker may be opening at once"] = 32
     idle: A[Duration, TIME, "how long an unused connection is kept for the next message"] = 10.0
-    messages_per_connection: A[int, COUNT, "messages after which a connection is closed and made anew"] = 1000
+    messages_per_connection: A[int, COUNT, "messages after which a connection is closed and made anew"] = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """[limits]"""
+    """[limits]: what the shaping file does not say."""
 
-    rate: A[Rate, NONE_OR_MORE, "messages per second to one receiving site from one pool; 0 = no limit"] = 0.0
+    shaping: A[str, "file of limits per site; empty = the one that comes with the engine, none = no file"] = (
+        ""
+    )
+    rate: A[Rate, NONE_OR_MORE, "messages per second to one receiving site from one pool; 0 = no limit"] = 100.0
     burst: A[int, NONE_OR_MORE, "messages that may go at once after a pause; 0 = one second's worth"] = 0
-    connections: A[int, COUNT, "connections to one receiving site from one pool"] = 20
+    connections: A[int, COUNT, "connections to one receiving site from one pool"] = 10
     batch: A[int, Bounds(1, 256), "messages a connection takes from the queue at once"] = 64
     unreachable: A[Duration, TIME, "pause of a site none of whose hosts answers"] = 30.0
 

@@ -76,6 +76,12 @@ class Queue:
     memory_stop: A[int, Bounds(10, 99), "percent of Redis's memory at which no new mail is accepted"] = 85
     lease: A[Duration, TIME, "a worker silent for so long has lost what it took"] = 30.0
     in_flight_most: A[int, COUNT, "messages a worker may hold at once"] = 4096
+    floor: A[
+        float, Bounds(0, 0.5), "share of what is sent that each lower class gets while higher ones wait"
+    ] = 0.05
+    ready: A[int, COUNT, "messages of a class kept ready in lanes; the rest of a campaign waits packed"] = (
+        4096
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,19 @@ from pathlib import Path
 from mta.bounce import classify
 from mta.config.sending import Schedule as ScheduleSettings
 from mta.config.settings import Settings
+from mta.config.shaping import load_shaping, shaping_file
 from mta.daemon import secrets
 from mta.daemon.exits import UNAVAILABLE, Stop
 from mta.net.connect import Dialling, Timeouts
+from mta.net.resolver import Memory, Resolver, asker, nameservers
 from mta.queue.keys import Keys
 from mta.queue.lanes import PathDefaults
 from mta.queue.link import Client, QueueDown, Server, UnsafeServer, check, connect, read_password
+from mta.queue.terms import SiteLimits
 from mta.reply import Reply
+from mta.throttle.limits import Limits
 from mta.throttle.retry import Schedule
+from mta.throttle.shaping import Shaping
 from mta.verdict import Stage
 from mta.workers.contents import HostNames
 from mta.workers.outcome import Judged
@@ -29,6 +34,11 @@ class Queueing:
     blocking: Client
     keys: Keys
     secrets: secrets.Secrets
+    server: Server
+
+    def connect_blocking(self) -> Client:
+        """Return one more client for blocking reads; it is the caller's to close."""
+        return connect(self.server, blocking=True)
 
     async def close(self) -> None:
         """Close both connections."""
@@ -54,7 +64,9 @@ async def queueing(settings: Settings, url: str) -> Queueing:
             await client.aclose()
             raise Stop(UNAVAILABLE, str(error)) from error
     keys = Keys(settings.queue.prefix, settings.queue.shards)
-    return Queueing(client, connect(server, blocking=True), keys, secrets.load(settings.tracking_keys))
+    return Queueing(
+        client, connect(server, blocking=True), keys, secrets.load(settings.tracking_keys), server
+    )
 
 
 def hosts(settings: Settings) -> HostNames:
@@ -67,9 +79,38 @@ def hosts(settings: Settings) -> HostNames:
     )
 
 
+def shaping(settings: Settings) -> Shaping:
+    """Return the limits per site; raise ConfigError when the file that says them is wrong."""
+    given = settings.limits
+    base = Limits(
+        rate=given.rate,
+        burst=given.burst or max(1, int(given.rate)),
+        connections=given.connections,
+        messages=settings.workers.messages_per_connection,
+    )
+    return load_shaping(shaping_file(given.shaping), base)
+
+
+def site_limits(shaping: Shaping) -> dict[str, SiteLimits]:
+    """Return the limits of sites that have their own, as the queue keeps them."""
+    return {
+        site: SiteLimits(limits.rate, limits.burst, limits.connections)
+        for site, limits in shaping.own.items()
+    }
+
+
+def resolver(settings: Settings) -> Resolver:
+    """Return a resolver with a memory of its own."""
+    dns, net = settings.dns, settings.net
+    servers = nameservers(list(net.resolver), timeout=dns.timeout, lifetime=dns.lifetime)
+    memory = Memory(dns.cache, dns.least_ttl, dns.most_ttl, dns.negative_ttl)
+    return Resolver(asker(servers), net.ipv6, net.allow_private, memory)
+
+
 def plan(settings: Settings, name: str) -> Plan:
-    """Return a worker's plan."""
+    """Return a worker's plan; raise ConfigError when the shaping file is wrong."""
     limits, workers, net = settings.limits, settings.workers, settings.net
+    rules = shaping(settings)
     times = net.timeouts
     return Plan(
         name=name,
@@ -78,12 +119,13 @@ def plan(settings: Settings, name: str) -> Plan:
         opening=workers.opening,
         in_flight=settings.queue.in_flight_most,
         idle_seconds=workers.idle,
-        messages_per_connection=workers.messages_per_connection,
         batch_most=limits.batch,
+        floor=settings.queue.floor,
+        shaping=rules,
         defaults=PathDefaults(
-            rate=limits.rate,
-            burst=limits.burst or max(1, int(limits.rate)),
-            connections=limits.connections,
+            rate=rules.default.rate,
+            burst=rules.default.burst,
+            connections=rules.default.connections,
             batch=min(8, limits.batch),
         ),
         dialling=Dialling(

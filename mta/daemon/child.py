@@ -1,10 +1,12 @@
 """One role in a process of its own: built, run until told to stop, its metrics told once a second.
 
-The pipe to the supervisor is also the leash: when it closes, the role drains and ends.
+The pipe to the supervisor is also the leash: when it closes, the role drains and ends. A role without a supervisor
+(`mta run --role`, a systemd unit of its own) serves its metrics itself and tells systemd how it is.
 """
 
 import asyncio
 import contextlib
+import faulthandler
 import gc
 import logging
 import os
@@ -14,11 +16,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from mta.config.load import ConfigError
 from mta.config.settings import Settings
-from mta.daemon import logs, loop
-from mta.daemon.exits import SOFTWARE, Stop
-from mta.daemon.notify import notify
+from mta.daemon import credentials, logs, loop
+from mta.daemon.exits import CONFIG, SOFTWARE, Stop
+from mta.daemon.metrics_page import MetricsPage
+from mta.daemon.notify import notify, reloading
 from mta.daemon.roles import Role, build
+from mta.daemon.vitals import Vitals
+from mta.metrics.meter import joined
 
 SNAPSHOT_SECONDS = 1.0
 
@@ -42,8 +48,9 @@ def _call(name: str) -> None:
 def run(settings: Settings, role: str, name: str, url: str, pipe: Connection | None) -> int:
     """Run a role until it is told to stop; return its exit code."""
     logs.configure(settings.log.level, settings.log.format, name)
+    faulthandler.enable()  # systemd's watchdog ends a hung process with SIGABRT: the log then shows where it hung
     try:
-        return loop.run(_run(settings, role, name, url, pipe))
+        return loop.run(_run(_with_credentials(settings), role, name, url, pipe))
     except Stop as stop:
         print(f"mta {name}: {stop.line}", file=sys.stderr)
         return stop.code
@@ -52,9 +59,17 @@ def run(settings: Settings, role: str, name: str, url: str, pipe: Connection | N
         return SOFTWARE
 
 
+def _with_credentials(settings: Settings) -> Settings:
+    try:
+        return credentials.applied(settings)
+    except OSError as error:
+        raise Stop(CONFIG, f"the credentials systemd passes can't be used: {error}") from error
+
+
 async def _run(settings: Settings, role: str, name: str, url: str, pipe: Connection | None) -> int:
     here = asyncio.get_running_loop()
     built: Role = await build(settings, role, name, url)
+    vitals = Vitals(settings, role, name, built)
     # What is here now stays: the collector need not look at it again and again, and garbage in cycles is rare.
     gc.collect()
     gc.freeze()
@@ -70,6 +85,17 @@ async def _run(settings: Settings, role: str, name: str, url: str, pipe: Connect
         else:
             os._exit(0)  # asked twice: what is in flight is recovered by the next life
 
+    def reload(fresh: Settings | None) -> None:
+        try:
+            built.reload(None if fresh is None else _with_credentials(fresh))
+        except (ConfigError, Stop) as error:
+            print(f"mta {name}: the new configuration is not used: {error}", file=sys.stderr)
+
+    def hang_up() -> None:
+        reloading()
+        reload(None)
+        notify("READY=1")
+
     def read_pipe() -> None:
         assert pipe is not None
         try:
@@ -79,30 +105,53 @@ async def _run(settings: Settings, role: str, name: str, url: str, pipe: Connect
             terminate()
             return
         if message[0] == "reload":
-            built.reload(message[1])
+            reload(message[1])
 
     here.add_signal_handler(signal.SIGTERM, terminate)
+    page = None
     if pipe is not None:
         here.add_reader(pipe.fileno(), read_pipe)
     else:
         here.add_signal_handler(signal.SIGINT, terminate)
-        here.add_signal_handler(signal.SIGHUP, lambda: built.reload(None))
-    teller = asyncio.ensure_future(_tell(built, pipe))
+        here.add_signal_handler(signal.SIGHUP, hang_up)
+        page = MetricsPage(settings.metrics.listen, settings.metrics.sites, lambda: terms == 0)
+        await _serve(page)
+    teller = asyncio.ensure_future(_tell(built, vitals, name, pipe, page))
     notify("READY=1")
     try:
         await built.run()
     finally:
         teller.cancel()
         await built.close()
-        _send(pipe, ("metrics", built.snapshot()))
+        _send(pipe, ("metrics", joined(built.snapshot(), vitals.meter.snapshot())))
+        if page is not None:
+            await page.stop()
     return 0
 
 
-async def _tell(built: Role, pipe: Connection | None) -> None:
+async def _serve(page: MetricsPage) -> None:
+    try:
+        await page.start()
+    except Stop as stop:
+        # A second role on this machine, started by hand beside the engine: it works without a page of its own.
+        logging.getLogger("mta").warning("no metrics of this role: %s", stop.line)
+        page.beat()
+
+
+async def _tell(
+    built: Role, vitals: Vitals, name: str, pipe: Connection | None, page: MetricsPage | None
+) -> None:
+    here = asyncio.get_running_loop()
     _send(pipe, ("ready", None))
     while True:
+        await vitals.sample()
+        snapshot = joined(built.snapshot(), vitals.meter.snapshot())
+        _send(pipe, ("metrics", snapshot))
+        if page is not None:
+            page.told(name, snapshot)
+        due = here.time() + SNAPSHOT_SECONDS
         await asyncio.sleep(SNAPSHOT_SECONDS)
-        _send(pipe, ("metrics", built.snapshot()))
+        vitals.late(here.time() - due)
 
 
 def _send(pipe: Connection | None, message: tuple[str, Any]) -> None:

@@ -13,24 +13,21 @@ from mta.config.settings import Settings
 from mta.daemon import assemble
 from mta.daemon.assemble import Queueing
 from mta.daemon.feedback_roles import inbound, web
+from mta.daemon.ingest_role import express, ingest
 from mta.daemon.watch import Watch
-from mta.ingest.ingest import Ingest
-from mta.ingest.mailroom import Mailroom, Rules
-from mta.ingest.office import Office
-from mta.ingest.putter import Putter
 from mta.keeper.keeper import Doors as KeeperDoors
 from mta.keeper.keeper import Keeper
 from mta.keeper.keeper import Settings as KeeperSettings
 from mta.maillog import MailLog
 from mta.metrics.meter import Meter
 from mta.net.connect import opportunistic_context
-from mta.net.resolver import Memory, Resolver, asker, nameservers
 from mta.queue.campaigns import Campaigns
 from mta.queue.control import Control
 from mta.queue.intake import Intake
 from mta.queue.lanes import Queue
 from mta.queue.progress import Progress
 from mta.queue.suppression import Suppressions
+from mta.queue.terms import TermsBook
 from mta.queue.upkeep import Upkeep
 from mta.queue.wake import Bell
 from mta.workers.contents import Contents
@@ -40,7 +37,7 @@ from mta.workers.plan import Doors
 from mta.workers.worker import Worker
 
 LOG_SECONDS = 0.5
-ROLES = ("keeper", "ingest", "worker", "inbound", "web")
+ROLES = ("keeper", "ingest", "express", "worker", "inbound", "web")
 
 
 class Role(Protocol):
@@ -66,7 +63,8 @@ async def build(settings: Settings, role: str, name: str, url: str) -> Role:
     """Return a role ready to run; raise Stop when it can't be."""
     queueing = await assemble.queueing(settings, url)
     builders: dict[str, Callable[[Settings, str, Queueing], Awaitable[Role]]] = {
-        "ingest": _ingest,
+        "ingest": ingest,
+        "express": express,
         "worker": _worker,
         "keeper": _keeper,
         "inbound": inbound,
@@ -79,12 +77,10 @@ async def build(settings: Settings, role: str, name: str, url: str) -> Role:
         raise
 
 
-class _Simple:
-    """A role around one object with `run` and `drain`."""
+class _Keeping:
+    """The keeper's role."""
 
-    def __init__(
-        self, works: Ingest | Keeper, queueing: Queueing, counted: Callable[[], dict[str, Any]]
-    ) -> None:
+    def __init__(self, works: Keeper, queueing: Queueing, counted: Callable[[], dict[str, Any]]) -> None:
         self.works = works
         self.queueing = queueing
         self.snapshot = counted
@@ -96,35 +92,13 @@ class _Simple:
         self.works.drain()
 
     def reload(self, settings: Settings | None) -> None:
-        pass  # nothing of these roles changes while they run
+        """Write the limits of the shaping file anew; nothing else of this role changes while it runs."""
+        if settings is not None:
+            sites = assemble.site_limits(assemble.shaping(settings))
+            self._task = asyncio.ensure_future(self.works.reshape(sites))
 
     async def close(self) -> None:
         await self.queueing.close()
-
-
-async def _ingest(settings: Settings, name: str, queueing: Queueing) -> Role:
-    client, keys = queueing.client, queueing.keys
-    intake = Intake(client, queueing.blocking, keys, name)
-    campaigns = Campaigns(client, keys)
-    suppressions = Suppressions(client, keys, queueing.secrets.suppression)
-    control = Control(client, keys)
-    retry = settings.retry
-    urgent, transactional, bulk = (
-        int(one.lifetime * 1000) for one in (retry.urgent, retry.transactional, retry.bulk)
-    )
-    queues = [Queue(client, keys, shard) for shard in range(keys.shards)]
-    mailroom = Mailroom(
-        intake,
-        campaigns,
-        Putter(queues, suppressions),
-        control,
-        Rules(settings.tenants.open, (urgent, transactional, bulk)),
-    )
-    ingest = Ingest(intake, mailroom, Office(campaigns, control, suppressions))
-    meter = Meter(time.time())
-    ingest.counted = partial(meter.count, "messages_accepted_total")
-    ingest.refused_with = partial(meter.count, "ingress_rejected_total")
-    return _Simple(ingest, queueing, meter.snapshot)
 
 
 async def _keeper(settings: Settings, name: str, queueing: Queueing) -> Role:
@@ -136,6 +110,7 @@ async def _keeper(settings: Settings, name: str, queueing: Queueing) -> Role:
         Campaigns(client, keys),
         Control(client, keys),
         Archive(settings.paths.archive),
+        TermsBook(client, keys),
     )
     told = KeeperSettings(
         keys=keys,
@@ -145,12 +120,13 @@ async def _keeper(settings: Settings, name: str, queueing: Queueing) -> Role:
         memory_stop_percent=settings.queue.memory_stop,
         keep_entries_s=settings.archive.keep_entries,
         keep_events_s=settings.archive.keep_events,
+        sites=assemble.site_limits(assemble.shaping(settings)),
     )
     meter = Meter(time.time())
     keeper = Keeper(told, doors)
     keeper.counted = meter.count
     lags = partial(_gauges, meter, keeper)
-    return _Simple(keeper, queueing, lags)
+    return _Keeping(keeper, queueing, lags)
 
 
 def _gauges(meter: Meter, keeper: Keeper) -> dict[str, Any]:
@@ -205,7 +181,7 @@ class _Workers:
         meter.gauge("in_flight_messages", sum(len(worker.delivery.flying) for worker in self.workers))
         open_now: Counter[tuple[str, ...]] = Counter()
         for worker in self.workers:
-            for session in worker.delivery.sessions:
+            for session in worker.delivery.dispatch.sessions:
                 open_now[(session.path.partition("|")[2],)] += 1
         meter.gauges("smtp_connections", dict(open_now))
         return meter.snapshot()
@@ -221,10 +197,7 @@ async def _worker(settings: Settings, name: str, queueing: Queueing) -> Role:
     client, keys, net = queueing.client, queueing.keys, settings.net
     keyring = Keyring(settings.dkim_keys)
     suppressions = Suppressions(client, keys, queueing.secrets.suppression)
-    dns = settings.dns
-    servers = nameservers(list(net.resolver), timeout=dns.timeout, lifetime=dns.lifetime)
-    memory = Memory(dns.cache, dns.least_ttl, dns.most_ttl, dns.negative_ttl)
-    resolver = Resolver(asker(servers), net.ipv6, net.allow_private, memory)
+    resolver = assemble.resolver(settings)
     log = MailLog(
         settings.mail_log,
         form=settings.log.mail_format,

@@ -23,7 +23,7 @@ from mta.daemon.notify import notify
 from mta.queue import embedded
 from mta.queue.embedded import Embedded, NoServer
 
-STOP_ORDER = ("ingest", "worker", "inbound", "web", "keeper")
+STOP_ORDER = ("ingest", "express", "worker", "inbound", "web", "keeper")
 QUICK_DEATH = 5.0  # a role that lived shorter waits before it is started again
 LONGEST_WAIT = 10.0
 SERVER_SECONDS = 0.5  # how often the embedded server is looked after
@@ -55,7 +55,7 @@ class Supervisor:
         self.reload_settings = reload
         self.server: Embedded | None = None
         self.url = settings.redis.url
-        self.roles = [Kept("keeper", "keeper"), Kept("ingest", "ingest1")]
+        self.roles = [Kept("keeper", "keeper"), Kept("ingest", "ingest1"), Kept("express", "express1")]
         count = settings.workers.count or os.cpu_count() or 1
         self.roles += [Kept("worker", f"worker{number}") for number in range(1, count + 1)]
         if settings.inbound.listen:

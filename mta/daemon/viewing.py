@@ -65,7 +65,7 @@ class Viewing:
 
     async def _content(self, recipient: Recipient) -> Compiled | None:
         if recipient.campaign:
-            encoded = await self.campaigns.mailing(recipient.tenant, recipient.campaign)
+            encoded, _ = await self.campaigns.mailing(recipient.tenant, recipient.campaign)
         else:
             encoded = await asyncio.to_thread(self._of_message, recipient)
         if encoded is None:

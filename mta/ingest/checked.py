@@ -10,8 +10,9 @@ from typing import Any, TypeAlias
 
 from mta.address import Address, Mailbox
 from mta.ingest.documents import Blob
-from mta.ingest.grammar import Rate
 from mta.tenancy import Profile
+from mta.throttle.rate import Rate
+from mta.throttle.window import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +63,6 @@ class Message:
     pool: str
     not_before: int | None
     expires: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """When a campaign may send: day 0 is Monday, times are minutes; `end` before `start` passes midnight."""
-
-    days: frozenset[int]
-    start: int
-    end: int
-    by_recipient: bool  # in the recipient's own zone where its `tz` is known
-    zone: str
 
 
 @dataclass(frozen=True, slots=True)

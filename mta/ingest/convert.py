@@ -59,6 +59,7 @@ def record_of_row(stem: str, row: Row, born: int, expires: int) -> Record:
         values=row.values,
         flags=0 if row.track else Flag.TRACK_OFF,
         locale=row.locale,
+        tz=row.tz,
     )
 
 

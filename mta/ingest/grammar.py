@@ -5,7 +5,6 @@ Each reader takes the text and the name of the field it came from, and returns t
 
 import binascii
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
@@ -19,6 +18,8 @@ from mta.ingest.codes import (
     CONTROL_CHARACTER,
     Refused,
 )
+from mta.throttle.rate import Rate, RateError
+from mta.throttle.rate import parse as parse_rate
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -33,25 +34,10 @@ _HIDDEN_Q = re.compile(r"=(?:[01][0-9A-Fa-f]|7[Ff])")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DURATION = re.compile(r"([1-9]\d{0,6})(s|m|h|d)", re.ASCII)
-_RATE = re.compile(r"([1-9]\d{0,9})/(s|min|h|day)", re.ASCII)
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,31}(?:/[A-Za-z0-9_+-]{1,31}){0,2}", re.ASCII)
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,4}", re.ASCII)
-_SECONDS: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "day": 86400}
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """So many messages in so many seconds; `text` as the producer wrote it."""
-
-    text: str
-    count: int
-    seconds: int
-
-    @property
-    def per_second(self) -> float:
-        """The same as messages per second."""
-        return self.count / self.seconds
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def shown(value: object) -> str:
@@ -136,12 +122,10 @@ def duration(text: str, field: str) -> int:
 
 def rate(text: str, field: str) -> Rate:
     """Return `50000/h` as a Rate."""
-    found = _RATE.fullmatch(text)
-    if found is None:
-        raise Refused(
-            BAD_RATE, f"`{field}` is {shown(text)}; write a whole number, / and s, min, h or day: 50000/h"
-        )
-    return Rate(text, int(found[1]), _SECONDS[found[2]])
+    try:
+        return parse_rate(text)
+    except RateError as error:
+        raise Refused(BAD_RATE, f"`{field}` is {shown(text)}; {error}") from error
 
 
 def clock(text: str, field: str) -> int:

@@ -21,6 +21,7 @@ from mta.queue.link import QueueDown, QueueFull
 CAMPAIGN_WAIT_MS = 60_000  # recipients may come before their campaign (docs/protocol.md)
 ADOPT_IDLE_MS = 60_000
 BLOCK_MS = 500
+CHARGE_MS = 4_000  # a process that is in charge of orders and silent for so long is no longer
 
 
 @dataclass(slots=True)
@@ -31,6 +32,11 @@ class _Waiting:
 
 def _uncounted(*_: object, **__: object) -> None:
     return None
+
+
+def _is_purge(entry: StreamEntry) -> bool:
+    # Good enough to choose a task; the entry is read and checked there.
+    return b'"purge"' in entry[2].get(b"data", b"")
 
 
 class Ingest:
@@ -57,19 +63,25 @@ class Ingest:
 
     async def run(self) -> None:
         """Take entries in until `drain`."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._mail())
+            group.create_task(self._orders(group))
+
+    async def _mail(self) -> None:
         ready = False
         adopt_at = 0.0
+        mail = self.intake.mail
         while not self._draining:
             try:
                 if not ready:
                     await self.intake.prepare()
                     self._waiting.clear()  # they are among the pending ones
-                    for entry in await self.intake.pending():
+                    for entry in await self.intake.pending(mail):
                         await self.take_in(entry)
                     ready = True
                 if time.monotonic() > adopt_at:
                     adopt_at = time.monotonic() + ADOPT_IDLE_MS / 1000
-                    for entry in await self.intake.adopt(ADOPT_IDLE_MS):
+                    for entry in await self.intake.adopt(mail, ADOPT_IDLE_MS):
                         await self.take_in(entry)
                 await self._look_again()
                 for entry in await self.intake.read(BLOCK_MS):
@@ -78,6 +90,44 @@ class Ingest:
                 # Nothing is lost: what was not acknowledged is read again from the start.
                 ready = False
                 await asyncio.sleep(0.5)
+
+    async def _orders(self, group: asyncio.TaskGroup) -> None:
+        """Carry out control entries one after the other, in one process at a time: their order is their meaning.
+
+        A purge takes as long as there is mail to drop, so it goes on beside the orders that follow.
+        """
+        ready = False
+        control = [self.intake.control]
+        while not self._draining:
+            try:
+                if not await self.intake.in_charge(CHARGE_MS):
+                    ready = False
+                    await asyncio.sleep(CHARGE_MS / 4000)
+                    continue
+                entries = []
+                if not ready:
+                    await self.intake.prepare()
+                    entries = await self.intake.pending(control)
+                    entries += await self.intake.adopt(control, 0)  # the one that was in charge is gone
+                    ready = True
+                for entry in entries or await self.intake.orders(CHARGE_MS // 4):
+                    if _is_purge(entry):
+                        group.create_task(self._beside(entry))
+                    else:
+                        await self.take_in(entry)
+            except (QueueDown, QueueFull, OSError):
+                ready = False
+                await asyncio.sleep(0.5)
+
+    async def _beside(self, entry: StreamEntry) -> None:
+        while True:
+            try:
+                await self.take_in(entry)
+                return
+            except (QueueDown, QueueFull, OSError):
+                if self._draining:
+                    return
+                await asyncio.sleep(0.5)  # a purge may be begun again: it drops what is left
 
     async def take_in(self, entry: StreamEntry) -> None:
         """Carry one entry out and acknowledge it; an entry that waits for its campaign is kept."""
@@ -129,11 +179,7 @@ class Ingest:
             )
         eid = f"{tenant}/{key}/accepted"
         if opened.state == "repeat":
-            again = event(
-                "accepted", f"{eid}/{entry_id.decode()}", born, tenant=tenant, key=key, kind=submission.kind,
-                count=opened.accepted, refused=opened.refused, repeat=1,
-            )  # fmt: skip
-            await self.intake.tell([again])
+            await self._repeated(submission, entry_id, born, opened.accepted, opened.refused)
             return
         if label == CONTROL_LABEL:
             accepted = Accepted(await self.office.carry_out(submission, born))
@@ -152,10 +198,23 @@ class Ingest:
             count=accepted.count, refused=accepted.refused,
         )  # fmt: skip
         keep = [born, submission.cls, submission.kind, tenant, key, campaign, submission.data]
-        await self.intake.accept(
+        first = await self.intake.accept(
             tenant, key, opened, accepted.count, accepted.refused,
             keep if label != CONTROL_LABEL else None, flat(told),
         )  # fmt: skip
+        if not first:
+            # Two processes met the same key at once: each step was done once, and this entry is the repeat.
+            await self._repeated(submission, entry_id, born, accepted.count, accepted.refused)
+
+    async def _repeated(
+        self, submission: Submission, entry_id: bytes, born: int, accepted: int, refused: int
+    ) -> None:
+        tenant, key = submission.tenant, submission.key
+        again = event(
+            "accepted", f"{tenant}/{key}/accepted/{entry_id.decode()}", born, tenant=tenant, key=key,
+            kind=submission.kind, count=accepted, refused=refused, repeat=1,
+        )  # fmt: skip
+        await self.intake.tell([again])
 
     async def _refuse(self, entry: StreamEntry, refusal: Refusal) -> None:
         stream, entry_id, fields = entry

@@ -7,7 +7,7 @@ from mta.address import Mailbox
 from mta.identity import message_id
 from mta.ingest import documents as wire
 from mta.ingest.blobs import check_sender
-from mta.ingest.checked import Campaign, Canary, Content, Message, Raw, Recipients, Window
+from mta.ingest.checked import Campaign, Canary, Content, Message, Raw, Recipients
 from mta.ingest.codes import (
     BAD_COLUMN,
     BAD_CONTENT,
@@ -34,6 +34,7 @@ from mta.ingest.fields import (
 )
 from mta.ingest.grammar import base64, body, clock, days, rate, shown, zone
 from mta.message import Class
+from mta.throttle.window import Window
 
 BUILT_IN: Final = frozenset({"unsubscribe_url", "view_url"})
 """Merge names the engine fills: no column and no `vars` member may carry them."""

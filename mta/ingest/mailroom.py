@@ -22,10 +22,11 @@ from mta.ingest.codes import (
     UNKNOWN_TENANT,
     Refused,
 )
-from mta.ingest.entry import Submission
-from mta.ingest.putter import LaneMaker, Putter, chunks
+from mta.ingest.entry import MAIL, Submission
+from mta.ingest.putter import FEW, Putter, chunks
 from mta.ingest.rows import rows
 from mta.ingest.rows import values as values_of
+from mta.ingest.sorter import Mailing
 from mta.message import Class
 from mta.mime import mailing as mailings
 from mta.mime.compile import compile as compile_document
@@ -37,6 +38,7 @@ from mta.queue.campaigns import Campaigns
 from mta.queue.control import Control, Gate, Scope
 from mta.queue.intake import Intake, Opened
 from mta.queue.lanes import MOST
+from mta.queue.terms import Terms, TermsBook
 from mta.tenancy import Profile
 
 COMPILED_KEPT = 200
@@ -70,8 +72,10 @@ class Mailroom:
     campaigns: Campaigns
     putter: Putter
     control: Control
+    terms: TermsBook
     rules: Rules = Rules()
     _compiled: dict[bytes, Compiled] = field(default_factory=dict)
+    _read: dict[bytes, Campaign] = field(default_factory=dict)
 
     async def profile(self, tenant: str) -> Profile:
         """Return the tenant's profile; raise Refused when it is unknown and must not be."""
@@ -121,12 +125,17 @@ class Mailroom:
             digest=digest,
             created=born,
             started=False,
+            window=campaign.window,
         )
         if await self.campaigns.define(known) == "conflict":
             raise Refused(
                 CAMPAIGN_CONFLICT,
                 f"`id` {campaign.id} is a campaign with other content that already has recipients; choose another id",
             )
+        await self.terms.set(
+            Scope.of_campaign(submission.tenant, campaign.id).text,
+            Terms(campaign.weight, campaign.rate.per_second if campaign.rate else 0.0),
+        )
         if campaign.hold or profile.review:
             why = "the campaign asked for it" if campaign.hold else "the tenant is under review"
             held = event(
@@ -156,7 +165,7 @@ class Mailroom:
                 KIND,
                 f"campaign {people.campaign} came on the stream {known.cls.label}; send its recipients there too",
             )
-        if await self.campaigns.closed(submission.tenant, people.campaign):
+        if await self.campaigns.closed(submission.tenant, people.campaign) not in ("", submission.key):
             raise Refused(
                 CAMPAIGN_CLOSED, f"campaign {people.campaign} had its last entry; use a new campaign id"
             )
@@ -169,24 +178,31 @@ class Mailroom:
         list_ = checked.list_ if known.cls is Class.BULK else ""
         if good and not known.started:
             await self.campaigns.start(submission.tenant, people.campaign)
+        shared = Mailing(known.cls, checked.pool, submission.tenant, people.campaign, list_, opened.entry)
         for chunk, part in enumerate(chunks(good, bad, len(people.rows)), 1):
-            if chunk > opened.chunk or len(self.putter.queues) > 1:
-                records = [(row.number, convert.record_of_row(stem, row, born, expires)) for row in part.good]
-                lane = LaneMaker(known.cls, checked.pool, submission.tenant, people.campaign)
-                await self.putter.put(
-                    submission, opened, chunk, records, lane, list_, checked.not_before, part.bad, born
+            if chunk <= opened.chunk and len(self.putter.queues) == 1:
+                continue
+            if len(people.rows) > FEW:
+                await self.putter.pack(
+                    submission, shared, chunk, part, stem, expires, checked.not_before, born
                 )
+            else:
+                records = [(row.number, convert.record_of_row(stem, row, born, expires)) for row in part.good]
+                await self.putter.put(submission, shared, chunk, records, checked.not_before, born, part.bad)
         if people.last:
-            await self.campaigns.close(submission.tenant, people.campaign)
+            await self.campaigns.close(submission.tenant, people.campaign, submission.key)
         return Accepted(len(good), len(bad))
 
     async def _checked(self, submission: Submission, known: registry.Campaign) -> Campaign:
         # The document was checked when it came; reading it again gives its times, list and pool.
-        from mta.ingest.entry import MAIL
-
-        document = MAIL["campaign"](known.document, known.tenant, submission.key, known.cls)
-        assert isinstance(document, Campaign)
-        return document
+        found = self._read.get(known.digest)
+        if found is None:
+            document = MAIL["campaign"](known.document, known.tenant, submission.key, known.cls)
+            assert isinstance(document, Campaign)
+            if len(self._read) >= COMPILED_KEPT:
+                self._read.pop(next(iter(self._read)))
+            found = self._read[known.digest] = document
+        return found
 
     # single messages
 
@@ -219,12 +235,10 @@ class Mailroom:
         expires = message.expires or born + self.rules.lifetimes_ms[submission.cls]
         body = str(opened.entry)
         records = list(enumerate(convert.records_of_message(message, values, born, expires, body)))
-        lane = LaneMaker(submission.cls, message.pool, submission.tenant, "")
+        shared = Mailing(submission.cls, message.pool, submission.tenant, "", "", opened.entry)
         for chunk, start in enumerate(range(0, len(records), MOST), 1):
             part = records[start : start + MOST]
-            await self.putter.put(
-                submission, opened, chunk, part, lane, "", message.not_before, [], born, encoded
-            )
+            await self.putter.put(submission, shared, chunk, part, message.not_before, born, body=encoded)
         return Accepted(len(records))
 
     # common

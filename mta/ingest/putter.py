@@ -1,126 +1,101 @@
-"""Records into lanes: suppression looked up, lanes named, events and totals beside them, chunk by chunk."""
+"""Accepted recipients into the queue: a few at once into their lanes, many as packs, opened when there is room."""
 
-from collections import defaultdict
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from zlib import crc32
 
 from mta.event import event, flat
 from mta.ingest.entry import Submission
 from mta.ingest.rows import BadRow, Row
-from mta.message import Class, Lane, MessageId, Record
-from mta.queue import codec
-from mta.queue.intake import Opened
+from mta.ingest.sorter import Mailing, Sorted, Sorter, item, totals
+from mta.message import ID_BYTES, Flag, Record
+from mta.queue import packs
 from mta.queue.lanes import MOST, Queue
-from mta.queue.suppression import Suppressions
-from mta.throttle.site import site_of
+from mta.queue.shelves import STORE
 
-DEFAULT_POOL = "default"
-
-
-class LaneMaker:
-    """Lane names of one entry's recipients."""
-
-    def __init__(self, cls: Class, pool: str, tenant: str, campaign: str) -> None:
-        self.cls = cls
-        self.campaign = campaign
-        self._pool = pool or DEFAULT_POOL
-        self._tenant = tenant
-        self._known: dict[str, tuple[str, int]] = {}
-
-    def of(self, address: str, shards: int) -> tuple[str, int]:
-        """Return the lane of an address and its shard."""
-        domain = address.rpartition("@")[2]
-        known = self._known.get(domain)
-        if known is None:
-            site = site_of(domain)
-            lane = str(Lane(self.cls, self._pool, site, self._tenant, self.campaign))
-            known = self._known[domain] = (lane, crc32(site.encode()) % shards)
-        return known
-
-
-class Putter:
-    """Puts records into the lanes of all shards."""
-
-    def __init__(self, queues: Sequence[Queue], suppressions: Suppressions) -> None:
-        self.queues = queues
-        self.suppressions = suppressions
-
-    async def put(
-        self,
-        submission: Submission,
-        opened: Opened,
-        chunk: int,
-        records: Sequence[tuple[int, Record]],
-        lane: LaneMaker,
-        list_: str,
-        not_before: int | None,
-        bad: Sequence[BadRow],
-        born: int,
-        body: bytes = b"",
-    ) -> None:
-        tenant, campaign = submission.tenant, lane.campaign
-        scope = f"{tenant}|{campaign}"
-        addresses = [record.rcpt for _, record in records]
-        reasons = await self.suppressions.find(tenant, list_, addresses, bulk=lane.cls is Class.BULK)
-        groups: dict[int, dict[str, list[Any]]] = defaultdict(dict)
-        counts: dict[int, int] = defaultdict(int)
-        stopped: dict[int, int] = defaultdict(int)
-        events: dict[int, list[list[str]]] = defaultdict(list)
-        for (number, record), reason in zip(records, reasons, strict=True):
-            name, shard = lane.of(record.rcpt, len(self.queues))
-            counts[shard] += 1
-            if reason:
-                stopped[shard] += 1
-                told = event(
-                    "suppressed",
-                    f"{tenant}/{record.name}/suppressed/0",
-                    born,
-                    id=record.name,
-                    ref=record.ref,
-                    tenant=tenant,
-                    campaign=campaign,
-                    rcpt=record.rcpt,
-                    list=list_,
-                    reason=reason,
-                )
-                events[shard].append(flat(told))
-                continue
-            group = groups[shard].get(name)
-            if group is None:
-                group = groups[shard][name] = [name, not_before or 0]
-            group.append(codec.encode(MessageId(shard, opened.entry, number).pack(), record))
-        for row in bad:
-            told = event(
-                "rejected",
-                f"{tenant}/{submission.key}/{row.number}",
-                born,
-                tenant=tenant,
-                campaign=campaign,
-                key=submission.key,
-                code=row.code,
-                why=row.why,
-                row=row.number,
-                field=row.field,
-            )
-            events[0].append(flat(told))
-        seen = f"{tenant}:{submission.key}"
-        for shard in sorted({*counts, *events}):
-            totals = [(scope, "accepted", counts[shard])] if counts[shard] else []
-            if stopped[shard]:
-                totals.append((scope, "suppressed", stopped[shard]))
-            left = counts[shard] - stopped[shard]
-            bodies = [(str(opened.entry), body, left)] if body and left and chunk == 1 else []
-            await self.queues[shard].put(
-                seen, chunk, list(groups[shard].values()), events[shard], totals, bodies
-            )
+FEW = 64  # rows: an entry with no more goes into its lanes at once
 
 
 @dataclass(slots=True)
 class Part:
+    """A chunk of an entry: its accepted and its refused rows."""
+
     good: list[Row]
     bad: list[BadRow]
+
+
+class Putter:
+    """Puts recipients into all shards; every call may be repeated after a crash."""
+
+    def __init__(self, queues: Sequence[Queue], sorter: Sorter) -> None:
+        self.queues = queues
+        self.sorter = sorter
+
+    async def put(
+        self,
+        submission: Submission,
+        mailing: Mailing,
+        chunk: int,
+        records: Sequence[tuple[int, Record]],
+        not_before: int | None,
+        born: int,
+        bad: Sequence[BadRow] = (),
+        body: bytes = b"",
+    ) -> None:
+        """Put recipients into their lanes; `body` is the content that they alone share."""
+        parts = await self.sorter.sort(mailing, [record for _, record in records], born)
+        if bad:
+            parts.setdefault(0, Sorted())
+        for shard, part in sorted(parts.items()):
+            groups = [
+                [lane, not_before or 0, *(item(mailing, shard, *records[at]) for at in positions)]
+                for lane, positions in part.lanes.items()
+            ]
+            left = part.count - part.stopped
+            await self.queues[shard].put(
+                f"{submission.tenant}:{submission.key}",
+                chunk,
+                groups,
+                part.events + (_refused(submission, mailing, bad, born) if shard == 0 else []),
+                totals(mailing, accepted=part.count, suppressed=part.stopped),
+                [(str(mailing.entry), body, left)] if body and left and chunk == 1 else [],
+            )
+
+    async def pack(
+        self,
+        submission: Submission,
+        mailing: Mailing,
+        chunk: int,
+        part: Part,
+        stem: str,
+        expires: int,
+        not_before: int | None,
+        born: int,
+    ) -> None:
+        """Put a chunk of a campaign's recipients on the shelf where an expander finds it."""
+        shard = home(mailing, len(self.queues))
+        packed = []
+        if part.good:
+            # The id only tells packs apart: which chunk of which entry it is, `seen` remembers.
+            pack = packs.Pack(
+                os.urandom(ID_BYTES), mailing.entry, stem, born, expires, mailing.list_,
+                [_pack_row(row) for row in part.good],
+            )  # fmt: skip
+            packed.append((mailing.lane(STORE), not_before or 0, packs.encode(pack)))
+        await self.queues[shard].put(
+            f"{submission.tenant}:{submission.key}",
+            chunk,
+            [],
+            _refused(submission, mailing, part.bad, born),
+            totals(mailing, accepted=len(part.good)),
+            packs=packed,
+        )
+
+
+def home(mailing: Mailing, shards: int) -> int:
+    """Return the shard where a campaign's packs wait."""
+    return crc32(mailing.scope.encode()) % shards
 
 
 def chunks(good: Sequence[Row], bad: Sequence[BadRow], total: int) -> list[Part]:
@@ -131,3 +106,31 @@ def chunks(good: Sequence[Row], bad: Sequence[BadRow], total: int) -> list[Part]
     for fault in bad:
         parts[fault.number // MOST].bad.append(fault)
     return parts
+
+
+def _pack_row(row: Row) -> packs.PackRow:
+    flags = 0 if row.track else Flag.TRACK_OFF
+    return packs.PackRow(
+        row.number,
+        str(row.address),
+        row.values,
+        row.ref,
+        row.name,
+        row.locale,
+        row.tz,
+        flags,
+        row.engaged or 0,
+    )
+
+
+def _refused(submission: Submission, mailing: Mailing, bad: Sequence[BadRow], born: int) -> list[list[str]]:
+    return [
+        flat(
+            event(
+                "rejected", f"{submission.tenant}/{submission.key}/{row.number}", born,
+                tenant=submission.tenant, campaign=mailing.campaign, key=submission.key, code=row.code,
+                why=row.why, row=row.number, field=row.field,
+            )
+        )
+        for row in bad
+    ]  # fmt: skip

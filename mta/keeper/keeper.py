@@ -5,8 +5,8 @@ One keeper per engine is enough; two do no harm, since each duty's last step is 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from mta import __version__
 from mta.archive.archive import Archive, Entry
@@ -16,6 +16,7 @@ from mta.queue.control import Control, Scope
 from mta.queue.keys import Keys
 from mta.queue.link import QueueDown
 from mta.queue.progress import Progress
+from mta.queue.terms import SiteLimits, TermsBook
 from mta.queue.upkeep import PROTOCOL, Upkeep
 
 
@@ -30,6 +31,7 @@ class Settings:
     memory_stop_percent: int = 85  # above it no new mail is accepted: results must still have room
     keep_entries_s: float = 30 * 86400.0
     keep_events_s: float = 400 * 86400.0
+    sites: Mapping[str, SiteLimits] = field(default_factory=dict)  # limits of the shaping file
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ class Doors:
     campaigns: Campaigns
     control: Control
     archive: Archive
+    terms: TermsBook
 
 
 def _uncounted(*_: object, **__: object) -> None:
@@ -72,6 +75,7 @@ class Keeper:
             (self.trim, 5.0),
             (self.prune, 3600.0),
         ]
+        await self._ready()
         # Whatever an earlier keeper was about to say is looked at once more.
         await self.doors.progress.again(await self.doors.campaigns.list())
         async with asyncio.TaskGroup() as group:
@@ -79,6 +83,23 @@ class Keeper:
                 group.create_task(self._repeat(duty, every))
         for duty, _ in duties[:3]:
             await duty()
+
+    async def _ready(self) -> None:
+        while not self._draining.is_set():
+            try:
+                await self.write_limits()
+                return
+            except (QueueDown, OSError):
+                await asyncio.sleep(0.5)
+
+    async def write_limits(self) -> None:
+        """Write the limits of the shaping file where every take reads them."""
+        await self.doors.terms.replace_sites(self.settings.sites)
+
+    async def reshape(self, sites: Mapping[str, SiteLimits]) -> None:
+        """Use another shaping file's limits from now on."""
+        self.settings = replace(self.settings, sites=sites)
+        await self.write_limits()
 
     async def _repeat(self, duty: Callable[[], Awaitable[bool]], every: float) -> None:
         while not self._draining.is_set():
@@ -148,6 +169,7 @@ class Keeper:
         for scope in await self.doors.control.half_open():
             await self.doors.control.open(scope, {})
         now = int(time.time() * 1000)
+        await self.doors.terms.end_due(now)
         for name, gate in (await self.doors.control.gates()).items():
             if gate.until and gate.until <= now:
                 told = event(

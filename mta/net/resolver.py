@@ -1,208 +1,245 @@
 """Recipient domain to hosts: MX by preference, their addresses, and what their absence means.
 
-dnspython asks; this module decides (RFC 5321 section 5.1, RFC 7505) and remembers. Identical questions
-under way are asked once; answers are kept for their TTL within bounds, so that 50,000 small domains do not cost
-a lookup per message.
+`question` asks the DNS and `memory` remembers; this module decides (RFC 5321 section 5.1, RFC 7505). Identical
+questions under way are asked once, and no more than a number at a time, so that 50,000 small domains cost neither a
+lookup per message nor all of the process's file descriptors.
 """
 
 import asyncio
-import ipaddress
 import random
 import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-import dns.asyncresolver
-import dns.exception
-import dns.nameserver
-import dns.rdatatype
-import dns.resolver
+from mta.net.memory import Memory, Recall
+from mta.net.question import Answer, Ask, Unroutable, asker, nameservers
+from mta.net.ranges import is_private, literal
 
-from mta.reply import Reply
+__all__ = [
+    "Answer", "Ask", "Exchangers", "Host", "Memory", "Resolver", "Unroutable", "asker", "is_private",
+    "nameservers",
+]  # fmt: skip
 
-MAX_HOSTS = 16  # MX hosts looked at; 255 of them is an attack, not a mail system
+MAX_HOSTS = 16  # MX hosts looked at
 MAX_ADDRESSES = 5  # tried per delivery, as Postfix does (smtp_mx_address_limit)
-
-
-class Unroutable(Exception):
-    """Mail for the domain can't go anywhere (5xx) or not now (4xx): `reply` says which and why."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
-        self.reply = Reply(code, (text,), local=True)
+MAX_OF_HOST = 3  # of these, when another host has addresses too: one dead machine must not use up the tries
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One address of one mail host."""
+    """One address of one mail host; `secure` when MX and address were both validated (RFC 7672 section 2.2)."""
 
     name: str
     address: str
+    secure: bool = False
+    canonical: str = ""  # the host's name at the end of its CNAMEs, where it has such
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the DNS says: `values` of one type, or none; how long that holds, in seconds."""
+class Exchangers:
+    """The mail hosts of a domain, the best preference first and equal ones by name; never none.
 
-    values: tuple[tuple[int, str], ...]
-    ttl: float
-    exists: bool = True  # False: NXDOMAIN
-
-
-Ask = Callable[[str, str], Awaitable[Answer]]
-
-
-def nameservers(
-    addresses: list[str], *, timeout: float = 3.0, lifetime: float = 10.0
-) -> dns.asyncresolver.Resolver:
-    """Return a resolver for "ip" or "ip:port" servers; none means the system's own.
-
-    `timeout` seconds for one server's answer, `lifetime` for all tries together.
+    `implicit`: the domain has no MX and is its own host. `ttl`: seconds for which this holds. `secure`: validated.
     """
-    resolver = dns.asyncresolver.Resolver(configure=not addresses)
-    if addresses:
-        servers: list[str | dns.nameserver.Nameserver] = []
-        for text in addresses:
-            host, _, port = text.rpartition(":")
-            if not host or "]" in port:
-                host, port = text, "53"
-            servers.append(dns.nameserver.Do53Nameserver(host.strip("[]"), int(port)))
-        resolver.nameservers = servers
-    resolver.lifetime = lifetime
-    resolver.timeout = timeout
-    return resolver
 
-
-def asker(resolver: dns.asyncresolver.Resolver) -> Ask:
-    """Return the function that asks the DNS one question; it raises Unroutable(451) when it got no answer."""
-
-    async def ask(name: str, kind: str) -> Answer:
-        try:
-            found = await resolver.resolve(name, kind, search=False, raise_on_no_answer=False)
-        except dns.resolver.NXDOMAIN:
-            return Answer((), 0.0, exists=False)
-        except (dns.exception.DNSException, OSError) as error:
-            # SERVFAIL and silence are never a bounce and never a reason to try the A record.
-            raise Unroutable(
-                451, f"4.4.3 DNS lookup of {name} {kind} failed: {type(error).__name__}"
-            ) from error
-        if found.rrset is None:
-            return Answer((), 0.0)
-        ttl = float(found.rrset.ttl)
-        if kind == "MX":
-            pairs = tuple(
-                (record.preference, record.exchange.to_text(True).lower()) for record in found.rrset
-            )
-        else:
-            pairs = tuple((0, record.address) for record in found.rrset)
-        return Answer(pairs, ttl)
-
-    return ask
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """How many answers are kept and for how long, in seconds, whatever the DNS says."""
-
-    entries: int = 100_000
-    least_ttl: float = 30.0
-    most_ttl: float = 86400.0
-    negative_ttl: float = 60.0
+    names: tuple[str, ...]
+    implicit: bool
+    ttl: float
+    secure: bool
 
 
 @dataclass
 class Resolver:
-    """Answers `hosts(domain)` from its memory or the DNS."""
+    """Answers `exchangers(domain)` and `hosts(domain)` from its memory or the DNS.
+
+    `own` names and addresses of this machine: an MX that is one of them, and every worse one, is no way out
+    (RFC 5321 section 5.1). `parallel` questions are under way at most.
+    """
 
     ask: Ask
     ipv6: bool = True
     allow_private: bool = False
-    memory: Memory = Memory()
+    memory: Memory = field(default_factory=Memory)
     clock: Callable[[], float] = time.monotonic
     chance: random.Random = field(default_factory=random.Random)
-    _kept: OrderedDict[tuple[str, str], tuple[float, Answer]] = field(default_factory=OrderedDict)
+    own: frozenset[str] = frozenset()
+    parallel: int = 256
+    recall: Recall = field(default_factory=Recall)
     _asked: dict[tuple[str, str], "asyncio.Task[Answer]"] = field(default_factory=dict)
+    _turn: asyncio.Semaphore | None = None
+
+    def __repr__(self) -> str:
+        return f"<Resolver {self.recall!r}, {len(self._asked)} questions under way>"
 
     async def lookup(self, name: str, kind: str) -> Answer:
-        """Return the DNS's answer, remembered for its TTL; identical questions under way are asked once."""
+        """Return the DNS's answer, remembered for its TTL; raise Unroutable when it has none to give.
+
+        Identical questions under way are asked once. An answer whose time is over serves for `memory.stale` more
+        when nobody answers.
+        """
         key = (name, kind)
-        kept = self._kept.get(key)
-        if kept is not None and kept[0] > self.clock():
-            return kept[1]
+        known = self.recall.fresh(key, self.clock())
+        if known is not None:
+            return known[0]
         task = self._asked.get(key)
         if task is None:
-            task = asyncio.ensure_future(self.ask(name, kind))
+            task = asyncio.ensure_future(self._learn(name, kind))
             self._asked[key] = task
-            task.add_done_callback(lambda _: self._asked.pop(key, None))
-        answer = await asyncio.shield(task)
-        ttl = min(max(answer.ttl, self.memory.least_ttl), self.memory.most_ttl)
-        self._kept[key] = (self.clock() + (ttl if answer.values else self.memory.negative_ttl), answer)
-        self._kept.move_to_end(key)
-        while len(self._kept) > self.memory.entries:
-            self._kept.popitem(last=False)
+            task.add_done_callback(lambda done: self._learnt(key, done))
+        return await asyncio.shield(task)
+
+    async def _learn(self, name: str, kind: str) -> Answer:
+        if self._turn is None:
+            self._turn = asyncio.Semaphore(self.parallel)
+        key = (name, kind)
+        try:
+            async with self._turn:
+                answer = await self.ask(name, kind)
+        except Unroutable as error:
+            if error.reply.kind != 4:
+                raise
+            old = self.recall.failed(key, error.reply.text, self.memory, self.clock())
+            if old is None:
+                raise
+            return old
+        self.recall.put(key, answer, self.memory, self.clock())
         return answer
 
-    async def hosts(self, domain: str) -> list[Host]:
-        """Return the addresses to try for a domain, best first; raise Unroutable.
+    def _learnt(self, key: tuple[str, str], done: "asyncio.Task[Answer]") -> None:
+        self._asked.pop(key, None)
+        if not done.cancelled():
+            done.exception()  # seen: those who asked may all have gone
 
-        Equal preferences come in random order (RFC 5321 5.1). A domain without MX is its own host; one with
-        a null MX takes no mail (RFC 7505).
+    async def exchangers(self, domain: str) -> Exchangers:
+        """Return the mail hosts of a domain; raise Unroutable (null MX, NXDOMAIN, no answer).
+
+        A domain without MX is its own host, and so is an address literal; whether hosts have addresses is not
+        asked here.
         """
+        if literal(domain):
+            return Exchangers((domain.lower(),), True, self.memory.most_ttl, False)
         mx = await self.lookup(domain, "MX")
-        if not mx.exists:
-            raise Unroutable(550, f"5.1.2 the domain {domain} does not exist")
-        if mx.values and all(name in ("", ".") for _, name in mx.values):
-            raise Unroutable(556, f"5.1.10 the domain {domain} accepts no mail (null MX)")
-        names = [(preference, name) for preference, name in mx.values if name not in ("", ".")]
-        ranked = sorted(names or [(0, domain)], key=lambda pair: (pair[0], self.chance.random()))[:MAX_HOSTS]
-        out: list[Host] = []
+        known = self.recall.fresh((domain, "MX"), self.clock())
+        return Exchangers(_names(domain, mx), not mx.values, known[1] if known else 0.0, mx.secure)
+
+    def known(self, domain: str) -> Exchangers | None:
+        """Return what `exchangers` would, from memory alone; None when it would have to ask or to refuse."""
+        try:
+            known = self.recall.fresh((domain, "MX"), self.clock())
+            if known is None:
+                return None
+            answer, ttl = known
+            return Exchangers(_names(domain, answer), not answer.values, ttl, answer.secure)
+        except Unroutable:
+            return None
+
+    async def hosts(self, domain: str) -> list[Host]:
+        """Return the addresses to try for a domain, best first and at most MAX_ADDRESSES; raise Unroutable.
+
+        Equal preferences come in random order (RFC 5321 5.1), IPv6 and IPv4 addresses of a host in turn. A domain
+        without MX is its own host; one with a null MX takes no mail (RFC 7505).
+        """
+        address = literal(domain)
+        if address:
+            if is_private(address) and not self.allow_private:
+                raise Unroutable(550, f"5.4.4 the address {domain} is a private one")
+            return [Host(domain.lower(), address)]
+        mx = await self.lookup(domain, "MX")
+        names = _names(domain, mx)
+        found: list[list[Host]] = []
         trouble: Unroutable | None = None
         refused = False
-        for _, name in ranked:
-            try:
-                addresses = await self._addresses(name)
-            except Unroutable as error:
-                trouble = error
-                continue
-            for address in addresses:
-                if not self.allow_private and is_private(address):
-                    refused = True
+        loop = False
+        for tier in self._tiers(domain, mx):
+            tier_hosts: list[list[Host]] = []
+            for name in tier:
+                try:
+                    hosts = await self._addresses(name, mx.secure)
+                except Unroutable as error:
+                    trouble = error
                     continue
-                out.append(Host(name, address))
-            if len(out) >= MAX_ADDRESSES:
+                loop = loop or name in self.own or any(host.address in self.own for host in hosts)
+                allowed = [host for host in hosts if self.allow_private or not is_private(host.address)]
+                refused = refused or len(allowed) < len(hosts)
+                if allowed:
+                    tier_hosts.append(allowed)
+            if loop:
+                break  # this tier and all worse ones lead back to us
+            found += tier_hosts
+            if len(found) > 1 and sum(map(len, found)) >= MAX_ADDRESSES:
                 break
-        if out:
-            return out[:MAX_ADDRESSES]
+        if found:
+            return _share(found)
+        if loop:
+            raise Unroutable(550, f"5.4.6 mail for {domain} loops back to this host")
         if trouble is not None:
             raise trouble
         if refused:
             raise Unroutable(550, f"5.4.4 the mail hosts of {domain} have only private addresses")
-        if names:
+        if mx.values:
             # The hosts may get their addresses back; only NXDOMAIN of the domain itself is final.
             raise Unroutable(451, f"4.4.4 no mail host of {domain} has an address")
-        raise Unroutable(550, f"5.4.4 the domain {domain} has neither MX nor address records")
+        raise Unroutable(550, f"5.4.4 the domain {names[0]} has neither MX nor address records")
 
-    async def _addresses(self, name: str) -> list[str]:
-        try:
-            return [str(ipaddress.ip_address(name))]  # an MX that is an address: wrong, and tolerated
-        except ValueError:
-            pass
+    def _tiers(self, domain: str, mx: Answer) -> Iterator[list[str]]:
+        """Give the hosts of one preference after the other, in random order within it; MAX_HOSTS in all."""
+        ranked = [pair for pair in mx.values if pair[1] not in ("", ".")] or [(0, domain)]
+        room = MAX_HOSTS
+        for preference in sorted({pair[0] for pair in ranked}):
+            tier = list(dict.fromkeys(name for rank, name in ranked if rank == preference))
+            self.chance.shuffle(tier)
+            yield tier[:room]
+            room -= len(tier)
+            if room <= 0:
+                return
+
+    async def _addresses(self, name: str, secure: bool) -> list[Host]:
+        address = literal(name) or literal(f"[{name}]")
+        if address:
+            return [Host(name, address)]  # an MX that is an address: wrong, and tolerated
         kinds = ("AAAA", "A") if self.ipv6 else ("A",)
         answers = await asyncio.gather(*(self.lookup(name, kind) for kind in kinds), return_exceptions=True)
-        found: list[str] = []
+        families: list[list[Host]] = []
         for answer in answers:
-            if isinstance(answer, Answer):
-                found += [value for _, value in answer.values]
-        if not found:
+            if isinstance(answer, Answer) and answer.values:
+                canonical = "" if answer.canonical == name else answer.canonical
+                safe = secure and answer.secure
+                hosts = [Host(name, value, safe, canonical) for _, value in answer.values]
+                self.chance.shuffle(hosts)
+                families.append(hosts[:MAX_ADDRESSES])
+        if not families:
             for answer in answers:
                 if isinstance(answer, BaseException):
                     raise answer
-        return found
+        return _in_turn(families)
 
 
-def is_private(address: str) -> bool:
-    """Return whether an address is not one of the public Internet's (also ::ffff: forms of such)."""
-    parsed = ipaddress.ip_address(address)
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return not (mapped or parsed).is_global
+def _names(domain: str, mx: Answer) -> tuple[str, ...]:
+    """Return the host names of an MX answer; raise Unroutable where it says that no mail is taken."""
+    if not mx.exists:
+        raise Unroutable(550, f"5.1.2 the domain {domain} does not exist")
+    names = [name for _, name in sorted(mx.values) if name not in ("", ".")]
+    if mx.values and not names:
+        if any(name == "." for _, name in mx.values):
+            raise Unroutable(556, f"5.1.10 the domain {domain} accepts no mail (null MX)")
+        raise Unroutable(451, f"4.4.4 the MX records of {domain} name no host")
+    return tuple(dict.fromkeys(names))[:MAX_HOSTS] or (domain,)
+
+
+def _in_turn(families: list[list[Host]]) -> list[Host]:
+    longest = max(map(len, families), default=0)
+    return [family[n] for n in range(longest) for family in families if n < len(family)]
+
+
+def _share(found: list[list[Host]]) -> list[Host]:
+    """Return MAX_ADDRESSES of the hosts' addresses in the hosts' order, not all of them of the first host."""
+    if sum(map(len, found)) <= MAX_ADDRESSES:
+        return [host for hosts in found for host in hosts]
+    counts = [0] * len(found)
+    room = MAX_ADDRESSES
+    for most in (1, MAX_OF_HOST, MAX_ADDRESSES):
+        for n, hosts in enumerate(found):
+            more = min(min(most, len(hosts)) - counts[n], room)
+            counts[n] += more
+            room -= more
+    return [host for count, hosts in zip(counts, found, strict=True) for host in hosts[:count]]

@@ -7,8 +7,11 @@ import msgspec
 from mta.message import Class
 from mta.queue.keys import Keys
 from mta.queue.link import Client
+from mta.throttle.window import Window
 
 _DIGEST = "digest"
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Window).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,7 @@ class Campaign:
     digest: bytes
     created: int  # ms since 1970
     started: bool  # recipients have been accepted
+    window: Window | None = None  # when it may send
 
 
 class Campaigns:
@@ -52,6 +56,7 @@ class Campaigns:
                 "mailing": campaign.mailing,
                 "cls": int(campaign.cls),
                 "created": campaign.created,
+                "window": _encode(campaign.window) if campaign.window else b"",
             },
         )
         pipe.zadd(self.keys.campaigns, {f"{campaign.tenant}|{campaign.id}": campaign.created})
@@ -62,38 +67,46 @@ class Campaigns:
         """Return a registered campaign."""
         row = await self.client.hmget(
             self.keys.campaign(tenant, campaign),
-            ["document", "cls", _DIGEST, "created", "started", "mailing"],
+            ["document", "cls", _DIGEST, "created", "started", "mailing", "window"],
         )
         if row[0] is None:
             return None
         return Campaign(
-            tenant, campaign, Class(int(row[1])), row[0], row[5], row[2], int(row[3]), bool(row[4])
-        )
+            tenant, campaign, Class(int(row[1])), row[0], row[5], row[2], int(row[3]), bool(row[4]),
+            _decode(row[6]) if row[6] else None,
+        )  # fmt: skip
 
     async def document(self, tenant: str, campaign: str) -> bytes | None:
         """Return a campaign's JSON document as submitted."""
         value: bytes | None = await self.client.hget(self.keys.campaign(tenant, campaign), "document")
         return value
 
-    async def mailing(self, tenant: str, campaign: str) -> bytes | None:
-        """Return a campaign in the form that workers read."""
-        value: bytes | None = await self.client.hget(self.keys.campaign(tenant, campaign), "mailing")
-        return value
+    async def mailing(self, tenant: str, campaign: str) -> tuple[bytes | None, Window | None]:
+        """Return a campaign in the form that workers read, and when it may send."""
+        names = ["mailing", "window"]
+        mailing, window = await self.client.hmget(self.keys.campaign(tenant, campaign), names)
+        return mailing, _decode(window) if window else None
+
+    async def window(self, tenant: str, campaign: str) -> Window | None:
+        """Return when a campaign may send; None = always."""
+        value = await self.client.hget(self.keys.campaign(tenant, campaign), "window")
+        return _decode(value) if value else None
 
     async def start(self, tenant: str, campaign: str) -> None:
         """Note that recipients have been accepted: the content is fixed from now on."""
         await self.client.hset(self.keys.campaign(tenant, campaign), "started", 1)
 
-    async def close(self, tenant: str, campaign: str) -> None:
-        """Note that the last recipients entry came: the campaign may finish."""
+    async def close(self, tenant: str, campaign: str, by: str) -> None:
+        """Note that the last recipients entry came, and its key: the campaign may finish."""
         pipe = self.client.pipeline(transaction=False)
-        pipe.hset(self.keys.campaign(tenant, campaign), "closed", 1)
+        pipe.hsetnx(self.keys.campaign(tenant, campaign), "closed", by)
         pipe.sadd(f"{self.keys.base(0)}dirty", f"{tenant}|{campaign}")
         await pipe.execute()
 
-    async def closed(self, tenant: str, campaign: str) -> bool:
-        """Return whether the last recipients entry came."""
-        return bool(await self.client.hget(self.keys.campaign(tenant, campaign), "closed"))
+    async def closed(self, tenant: str, campaign: str) -> str:
+        """Return the key of the entry that closed the campaign, "" when it takes recipients."""
+        value = await self.client.hget(self.keys.campaign(tenant, campaign), "closed")
+        return value.decode() if value else ""
 
     async def list(self, most: int = 1000) -> list[tuple[str, str]]:
         """Return (tenant, campaign), newest first."""

@@ -36,6 +36,21 @@ class Scope:
         return cls(f"c|{tenant}|{campaign}")
 
     @classmethod
+    def of_domain(cls, domain: str) -> "Scope":
+        """All mail to a domain, wherever it waits."""
+        return cls(f"d|{domain}")
+
+    @classmethod
+    def of_recipient(cls, address: str) -> "Scope":
+        """All mail to an address."""
+        return cls(f"r|{address}")
+
+    @classmethod
+    def of_message(cls, tenant: str, message: str) -> "Scope":
+        """One message, by its public id."""
+        return cls(f"m|{tenant}|{message}")
+
+    @classmethod
     def of_site(cls, site: str) -> "Scope":
         """All mail to a site."""
         return cls(f"s|{site}")

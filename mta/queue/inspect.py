@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mta.message import Lane
-from mta.queue import codec
+from mta.queue import codec, packs
 from mta.queue.keys import Keys
 from mta.queue.link import Client
 
-MAX_PATHS = 20_000  # of a shard and class
 MAX_LANES = 50_000  # of a shard
 MAX_ITEMS = 20_000  # scheduled or in flight, looked at in a shard
 STEP = 500  # commands in one round trip
@@ -26,6 +25,7 @@ class LaneState:
     lane: Lane
     held: str = ""  # the closed scope that keeps it
     waiting: int = 0
+    packed: int = 0  # of those waiting, how many are still in packs
     scheduled: int = 0
     in_flight: int = 0
     oldest: int = 0  # acceptance of its first waiting message
@@ -38,6 +38,15 @@ class Survey:
 
     lanes: list[LaneState]
     complete: bool = True
+
+
+@dataclass(slots=True)
+class Depth:
+    """How many messages of a class are ready in lanes, packed on shelves, and scheduled for later."""
+
+    ready: int = 0
+    packed: int = 0
+    scheduled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,24 @@ class Inspect:
             out[label] = int(await self.client.xlen(f"{self.keys.prefix}submit:{label}"))
         return out
 
+    async def depth(self) -> list[Depth]:
+        """Return how much of each class waits, over all shards: exact, at the same cost for one as for millions."""
+        depths = [Depth() for _ in range(3)]
+        for shard in range(self.keys.shards):
+            base = self.keys.base(shard)
+            for cls, count in (await self.client.hgetall(f"{base}ready")).items():
+                depths[int(cls)].ready += int(count)
+            for cls, count in (await self.client.hgetall(f"{base}later")).items():
+                depths[int(cls)].scheduled += int(count)
+            cursor = 0
+            while True:
+                cursor, page = await self.client.hscan(f"{base}shelved", cursor, count=STEP)
+                for lane, rows in page.items():
+                    depths[int(lane[:1])].packed += int(rows)
+                if not cursor:
+                    break
+        return depths
+
     async def survey(self, match: Callable[[Lane], bool] | None = None) -> Survey:
         """Return every lane that holds something and that `match` wants (None: all)."""
         out = Survey([])
@@ -95,31 +122,33 @@ class Inspect:
         return out
 
     async def _waiting(self, known: "_Known") -> None:
-        base, paths = known.base, []
-        for cls in range(3):
-            rows = await self.client.zrange(f"{base}due:{cls}", 0, MAX_PATHS - 1, withscores=True)
-            known.complete &= len(rows) < MAX_PATHS
-            paths += [(cls, path.decode(), int(due)) for path, due in rows]
-        names: dict[str, int] = {}
-        for scope in await self.client.hkeys(f"{base}gates"):
-            parked = await self.client.srandmember(f"{base}parked:{scope.decode()}", MAX_PATHS)
-            known.complete &= len(parked) < MAX_PATHS
-            for member in parked:
-                if scope.startswith(b"s|"):
-                    cls_, _, path_ = member.decode().partition("|")
-                    paths.append((int(cls_), path_, 0))
-                else:
-                    names[member.decode()] = 0
-        calls = [("ZRANGE", f"{base}lanes:{cls}:{path}", "0", str(MAX_LANES)) for cls, path, _ in paths]
-        for (_, _, due), lanes in zip(paths, await self._many(calls), strict=True):
-            names |= {name.decode(): due for name in lanes}
-        known.complete &= len(names) <= MAX_LANES
-        states = [(name, known.state(name), due) for name, due in list(names.items())[:MAX_LANES]]
-        wanted = [(name, state, due) for name, state, due in states if state]
-        heads = await self._many(("LINDEX", f"{base}lane:{name}", "0") for name, _, _ in wanted)
-        lengths = await self._many(("LLEN", f"{base}lane:{name}") for name, _, _ in wanted)
-        for (name, state, due), head, length in zip(wanted, heads, lengths, strict=True):
-            state.waiting, state.next, state.oldest = length, due, _born(head, name)
+        base, names = known.base, list[str]()
+        async for key in self.client.scan_iter(f"{base}lane:*", count=STEP):
+            if len(names) == MAX_LANES:
+                known.complete = False
+                break
+            name = key.decode().removeprefix(f"{base}lane:")
+            if known.state(name):
+                names.append(name)
+        heads = await self._many(("LINDEX", f"{base}lane:{name}", "0") for name in names)
+        lengths = await self._many(("LLEN", f"{base}lane:{name}") for name in names)
+        for name, head, length in zip(names, heads, lengths, strict=True):
+            state = known.lanes[name]
+            state.waiting, state.oldest = length, _born(head, name)
+        cursor = 0
+        while True:
+            cursor, page = await self.client.hscan(f"{base}shelved", cursor, count=STEP)
+            for name, rows in page.items():
+                packed = known.state(name.decode())
+                if packed:
+                    packed.packed = int(rows)
+                    packed.waiting += int(rows)
+            if not cursor:
+                break
+        states = list(known.lanes.values())
+        calls = (("ZSCORE", f"{base}due:{one.lane.cls}", one.lane.path) for one in states)
+        for state, due in zip(states, await self._many(calls), strict=True):
+            state.next = int(float(due)) if due else 0
 
     async def _scheduled(self, known: "_Known") -> None:
         left = MAX_ITEMS
@@ -130,9 +159,10 @@ class Inspect:
                 return
             left -= len(entries)
             for entry in entries:
-                state = known.state(entry.partition(b"\n")[0].decode())
+                name, _, payload = entry.partition(b"\n")
+                state = known.state(name.decode().lstrip("+"))
                 if state:
-                    state.scheduled += 1
+                    state.scheduled += packs.rows(payload) if name.startswith(b"+") else 1
                     state.next = min(state.next, int(bucket)) or int(bucket)
 
     async def _in_flight(self, known: "_Known") -> None:

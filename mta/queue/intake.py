@@ -34,16 +34,20 @@ class Opened(msgspec.Struct, array_like=True, frozen=True):
 class Intake:
     """One ingest process's view of the submission streams."""
 
-    def __init__(self, client: Client, blocking: Client, keys: Keys, consumer: str) -> None:
+    def __init__(
+        self, client: Client, blocking: Client, keys: Keys, consumer: str, *, bulk: bool = True
+    ) -> None:
         self.client = client
         self.blocking = blocking
         self.keys = keys
         self.consumer = consumer
-        self.streams = [keys.control, *(keys.submit(cls) for cls in Class)]
+        self.control = keys.control
+        self.every = [keys.submit(cls) for cls in Class]
+        self.mail = self.every if bulk else self.every[:2]
 
     async def prepare(self) -> None:
         """Create the streams, the engine's group on them, and the web tier's on the events."""
-        wanted = [(stream, GROUP) for stream in self.streams]
+        wanted = [(stream, GROUP) for stream in [self.control, *self.every]]
         wanted += [
             (self.keys.events(s), group) for s in range(self.keys.shards) for group in ("web", "archive")
         ]
@@ -54,20 +58,20 @@ class Intake:
                 if "BUSYGROUP" not in str(error):
                     raise
 
-    async def pending(self) -> list[StreamEntry]:
+    async def pending(self, streams: Sequence[str]) -> list[StreamEntry]:
         """Return what this consumer read in an earlier life and did not acknowledge."""
         out: list[StreamEntry] = []
-        for stream in self.streams:
+        for stream in streams:
             position = b"0"
             while rows := await self._read({stream: position}, 100, None, self.client):
                 out += [row for row in rows if row[2]]
                 position = rows[-1][1]
         return out
 
-    async def adopt(self, idle_ms: int) -> list[StreamEntry]:
+    async def adopt(self, streams: Sequence[str], idle_ms: int) -> list[StreamEntry]:
         """Return entries that a dead consumer left unacknowledged for `idle_ms`; they are ours now."""
         out: list[StreamEntry] = []
-        for stream in self.streams:
+        for stream in streams:
             _, rows, *_ = await self.client.xautoclaim(
                 stream, GROUP, self.consumer, min_idle_time=idle_ms, count=50
             )
@@ -75,15 +79,29 @@ class Intake:
         return out
 
     async def read(self, block_ms: int) -> list[StreamEntry]:
-        """Return new entries, control first, then by class; bulk only when nothing else came.
+        """Return new entries by class; bulk only when nothing else came.
 
         Waits up to `block_ms` when all streams are empty.
         """
-        for streams, count in ((self.streams[:3], 50), (self.streams[3:], 2)):
-            rows = await self._read(dict.fromkeys(streams, ">"), count, None, self.client)
-            if rows:
-                return rows
-        return await self._read(dict.fromkeys(self.streams, ">"), 1, block_ms, self.blocking)
+        for streams, count in ((self.mail[:2], 50), (self.mail[2:], 2)):
+            if streams:
+                rows = await self._read(dict.fromkeys(streams, ">"), count, None, self.client)
+                if rows:
+                    return rows
+        return await self._read(dict.fromkeys(self.mail, ">"), 1, block_ms, self.blocking)
+
+    async def orders(self, block_ms: int) -> list[StreamEntry]:
+        """Return new control entries; waits up to `block_ms` when there are none."""
+        return await self._read({self.control: ">"}, 50, block_ms, self.blocking)
+
+    async def in_charge(self, milliseconds: int) -> bool:
+        """Whether this process is the one that carries orders out; it stays so while it asks often enough."""
+        name = f"{self.keys.base(0)}charge"
+        if await self.client.set(name, self.consumer, nx=True, px=milliseconds):
+            return True
+        if await self.client.get(name) != self.consumer.encode():
+            return False
+        return bool(await self.client.pexpire(name, milliseconds))
 
     async def _read(
         self, streams: Mapping[str, str | bytes], count: int, block: int | None, client: Client
@@ -92,7 +110,7 @@ class Intake:
         out = [
             (name.decode(), entry_id, fields) for name, entries in rows or () for entry_id, fields in entries
         ]
-        order = {stream: number for number, stream in enumerate(self.streams)}
+        order = {stream: number for number, stream in enumerate([self.control, *self.every])}
         return sorted(out, key=lambda entry: order[entry[0]])
 
     async def begin(self, tenant: str, key: str, digest: bytes) -> Opened:
@@ -110,11 +128,14 @@ class Intake:
 
     async def accept(
         self, tenant: str, key: str, opened: Opened, accepted: int, refused: int, keep: Any, fields: list[str]
-    ) -> None:
-        """Close an entry: totals, the copy for the archive (`keep`, any msgpack value), its event."""
+    ) -> bool:
+        """Close an entry: totals, the copy for the archive (`keep`, any msgpack value), its event.
+
+        False when another process had closed it: nothing changed.
+        """
         blob = zlib.compress(_pack(keep), 1) if keep is not None else b""
         arguments = [f"{tenant}:{key}", accepted, refused, opened.entry, blob, fields]
-        await scripts.run(self.client, "accept", self.keys.base(0), arguments)
+        return bool(await scripts.run(self.client, "accept", self.keys.base(0), arguments))
 
     async def refuse(
         self, fields: dict[bytes, bytes], code: str, why: str, ts: int, event: dict[str, str]

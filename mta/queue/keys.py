@@ -63,6 +63,10 @@ class Keys:
         """STRING: a tenant's document."""
         return f"{self.prefix}tenant:{tenant}"
 
+    def site(self, domain: str) -> str:
+        """STRING with a time to live: the site that a domain belongs to."""
+        return f"{self.prefix}site:{domain}"
+
     @property
     def tenants(self) -> str:
         """SET: the ids of the tenants that have a document."""

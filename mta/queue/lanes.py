@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any
 
 from mta.queue import codec, scripts
@@ -9,6 +10,7 @@ from mta.queue.codec import Item
 from mta.queue.keys import Keys
 from mta.queue.link import Client
 
+FLOOR = 0.05  # of what is taken, for a lower class while higher ones wait too
 MOST = 256  # records a call: what keeps a script's time on the server within about 2 ms
 
 
@@ -37,25 +39,37 @@ class Report:
     batch: int
 
 
+class Way(IntEnum):
+    """On which session a batch may go."""
+
+    IDLE = 0  # one that waits
+    FRESH = 1  # a new one may be opened
+    AHEAD = 2  # one that is sending: ahead of what it has not begun
+
+
 @dataclass(slots=True)
 class Batch:
-    """Messages of one path under one lease; `fresh`: a new session may be opened for it."""
+    """Messages of one path under one lease, and the session they may use."""
 
     path: str
-    fresh: bool
+    way: Way
     items: list[Item] = field(default_factory=list)
 
     def __repr__(self) -> str:
-        return f"<Batch {self.path} {len(self.items)}{' fresh' if self.fresh else ''}>"
+        return f"<Batch {self.path} {len(self.items)} {self.way.name.lower()}>"
 
 
 @dataclass(slots=True)
 class Taken:
-    """What a take gave: the server's time, ms until more may be due (-1: nothing waits), the batches."""
+    """What a take gave: the server's time, ms until more may be due (-1: nothing waits), the batches.
+
+    `shed`: paths on which others wait for a connection that this worker keeps idle.
+    """
 
     now: int
     next: int
     batches: list[Batch]
+    shed: list[str] = field(default_factory=list)
     unreadable: list[tuple[bytes, str, str]] = field(default_factory=list)  # id, lane, why
 
 
@@ -107,12 +121,14 @@ class Queue:
         events: Sequence[Sequence[str]] = (),
         counts: Sequence[tuple[str, str, int]] = (),
         bodies: Sequence[tuple[str, bytes, int]] = (),
+        packs: Sequence[tuple[str, int, bytes]] = (),
     ) -> bool:
         """Put one chunk of an entry, at most MOST items; False when it had been put before.
 
-        `groups` are [lane, not-before ms or 0, item, ...]. Raises QueueFull when Redis has no room.
+        `groups` are [lane, not-before ms or 0, item, ...], `packs` (lane, not-before ms or 0, pack). Raises
+        QueueFull when Redis has no room.
         """
-        arguments = [seen, chunk, groups, events, counts, bodies]
+        arguments = [seen, chunk, groups, events, counts, bodies, packs]
         return bool(await scripts.run(self.client, "put", self.base, arguments))
 
     async def take(
@@ -125,14 +141,22 @@ class Queue:
         lease_ms: int,
         defaults: PathDefaults,
         reports: Sequence[Report] = (),
+        high: int = 0,
+        floor: float = FLOOR,
     ) -> Taken:
-        """Return batches this worker may send now; raise LostLease when its lease is gone."""
+        """Return batches this worker may send now; raise LostLease when its lease is gone.
+
+        At most `want` messages, and `high` more of the classes above bulk. `floor` is the share of what is taken
+        that a lower class gets while higher ones wait too.
+        """
         told = [[one.path, one.open, one.idle, one.batch] for one in reports]
-        arguments = [worker, epoch, min(want, MOST), most, lease_ms, defaults.wire(), told]
-        now, soonest, *rows = await scripts.run(self.client, "take", self.base, arguments)
-        taken = Taken(now, soonest, [])
-        for path, fresh, *parts in rows:
-            batch = Batch(path.decode(), bool(fresh))
+        arguments = [
+            worker, epoch, min(want, MOST), high, most, lease_ms, defaults.wire(), floor, told,
+        ]  # fmt: skip
+        now, soonest, shed, *rows = await scripts.run(self.client, "take", self.base, arguments)
+        taken = Taken(now, soonest, [], [path.decode() for path in shed])
+        for path, way, *parts in rows:
+            batch = Batch(path.decode(), Way(way))
             for lane_name, *raws in parts:
                 lane = lane_name.decode()
                 for raw in raws:

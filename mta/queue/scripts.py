@@ -10,6 +10,8 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from mta.queue.link import Client
 
+_PARTS = "-- parts: "
+
 
 def _pack(arguments: Any) -> bytes:
     # The server's cmsgpack knows strings but not the later "bin" type, so bytes travel as strings.
@@ -22,11 +24,15 @@ class LostLease(RuntimeError):
 
 @cache
 def source(name: str) -> str:
-    """Return the text of a script: its own shebang and contract, the shared prelude, its body."""
+    """Return the text of a script: its own shebang and contract, the parts it names, its body."""
     folder = resources.files("mta.queue") / "lua"
     own = (folder / f"{name}.lua").read_text()
     first, _, rest = own.partition("\n")
-    return f"{first}\n{(folder / 'prelude.lua').read_text()}\n{rest}"
+    parts = ["prelude"]
+    if rest.startswith(_PARTS):
+        named, _, rest = rest.partition("\n")
+        parts += named.removeprefix(_PARTS).split()
+    return "\n".join([first, *((folder / "parts" / f"{part}.lua").read_text() for part in parts), rest])
 
 
 @cache

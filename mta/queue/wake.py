@@ -3,6 +3,8 @@
 from mta.queue.keys import Keys
 from mta.queue.link import Client
 
+HASTE = b"!"  # what a ring says when mail of a higher class has come, or a connection is wanted
+
 
 class Bell:
     """Waits on a connection of its own, since a blocking read holds it."""
@@ -11,6 +13,7 @@ class Bell:
         self.blocking = blocking
         self.name = f"{keys.base(shard)}wake:{worker}"
 
-    async def rung(self, seconds: int = 1) -> bool:
-        """Wait up to `seconds`; True when something was put. Raises QueueDown."""
-        return await self.blocking.blpop(self.name, timeout=seconds) is not None
+    async def rung(self, seconds: int = 1) -> bytes:
+        """Wait up to `seconds`; what the ring says, b"" when there was none. Raises QueueDown."""
+        row = await self.blocking.blpop(self.name, timeout=seconds)
+        return row[1] if row else b""

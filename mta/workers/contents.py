@@ -21,6 +21,7 @@ from mta.queue.campaigns import Campaigns
 from mta.queue.codec import Item
 from mta.queue.lanes import Queue
 from mta.tenancy import Profile
+from mta.throttle.window import Window
 from mta.workers.keyring import Keyring
 
 MOST_CONTENTS = 500
@@ -45,6 +46,7 @@ class Content:
     feedback_id: str = ""
     fresh_until: float = 0.0  # loop time at which tenant and keys are looked at again
     made: int = 0  # messages rendered from it
+    window: Window | None = None  # when the campaign may send
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +112,9 @@ class Contents:
     async def _load(self, item: Item, key: tuple[str, str]) -> Content:
         tenant, campaign = item.lane.split("|")[3:]
         if item.record.body:
-            raw = await self.queue.body(item.record.body)
+            raw, window = await self.queue.body(item.record.body), None
         else:
-            raw = await self.campaigns.mailing(tenant, campaign)
+            raw, window = await self.campaigns.mailing(tenant, campaign)
         if raw is None:
             raise ContentGone(f"the content of {item.record.name} is no longer in the queue")
         mailing = msgspec.msgpack.decode(raw, type=Mailing)
@@ -144,6 +146,7 @@ class Contents:
             feedback_id=f"{mailing.campaign}:{list_}:{tenant}:mta",
             fresh_until=self.clock() + PROFILE_SECONDS,
             made=known.made if known is not None else 0,
+            window=window,
         )
         self._kept[key] = content
         self._kept.move_to_end(key)

@@ -1,9 +1,8 @@
-"""Batches onto sessions: contents loaded, hosts found, connections opened, every verdict handed in.
+"""Messages in flight: what sessions ask about them, and what became of each.
 
-Implements what a session asks of its owner (mta.workers.session.Owner).
+Implements what a session asks of its owner (mta.workers.session.Owner); sessions themselves are in `dispatch`.
 """
 
-import asyncio
 import logging
 import random
 import time
@@ -11,36 +10,35 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
+import msgspec
+
 from mta.dkim.key import KeyFault
+from mta.message import Lane
 from mta.mime.document import ContentError
-from mta.net.connect import CannotConnect, Opened, open_session
-from mta.net.resolver import Unroutable
 from mta.queue.codec import Item
-from mta.queue.lanes import OP_BACK, Batch, Result
-from mta.queue.link import QueueDown
-from mta.reply import Reply
-from mta.smtp import capabilities
-from mta.smtp.dialogue import Dialogue, Envelope
+from mta.queue.lanes import OP_BACK, OP_RETRY, Batch, Result
+from mta.smtp.dialogue import Envelope
 from mta.smtp.wire import WireError
-from mta.verdict import Deferred, Delivered, Failed, Stage, Verdict, judge
+from mta.throttle.window import wait_ms, zone
+from mta.verdict import Delivered, Failed, Stage, Verdict
 from mta.workers import outcome as outcomes
 from mta.workers import prepare
 from mta.workers.contents import ContentGone
+from mta.workers.dispatch import Dispatch
 from mta.workers.outcome import Hop, Judged
-from mta.workers.paths import Paths
 from mta.workers.plan import Doors, Plan
 from mta.workers.session import Session, Work
 from mta.workers.settler import Lease
 
-FULL_SESSIONS = (
-    2  # hosts that may refuse a conversation before the batch waits (Postfix: smtp_mx_session_limit)
-)
+SPREAD_MS = 60_000  # what a closed window kept comes back over this time, not at one instant
 _log = logging.getLogger("mta.workers")
 UNMAKEABLE = (ContentGone, ContentError, KeyFault, WireError, ValueError, FileNotFoundError)
 
 
 class Delivery:
-    """What is in flight and the sessions that carry it; `hand_in` gets every result."""
+    """What is in flight; `hand_in` gets every result, `pause` paths to leave alone for a while."""
+
+    UNMAKEABLE = UNMAKEABLE
 
     def __init__(
         self,
@@ -55,95 +53,25 @@ class Delivery:
         self.doors = doors
         self.lease = lease
         self.hand_in = hand_in
-        self.pause = pause
         self.wake = wake
         self.chance = random.Random()
         self.flying: dict[bytes, Item] = {}
-        self.paths: Paths[Session] = Paths(plan.defaults.batch, plan.batch_most)
-        self.sessions: set[Session] = set()
-        self.opening = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.dispatch = Dispatch(plan, doors, self, pause, wake)
         self._second = 0
         self._date = ""
         self._bad: list[tuple[str, str, str]] = []  # tenant, address, reason to suppress
 
     def __repr__(self) -> str:
-        return f"<Delivery {len(self.flying)} in flight {len(self.sessions)} sessions {self.paths!r}>"
+        return f"<Delivery {len(self.flying)} in flight {self.dispatch!r}>"
 
-    # batches onto sessions
+    def replan(self, plan: Plan) -> None:
+        """Use new settings from the next message on."""
+        self.plan = self.dispatch.plan = plan
 
-    def dispatch(self, batch: Batch, now: float) -> None:
-        """Send a taken batch: at once on an idle session where all is at hand, else by a task."""
+    def send(self, batch: Batch, now: float) -> None:
+        """Send a taken batch; `now` is the time (time.monotonic) its permission began."""
         self.flying.update((item.id, item) for item in batch.items)
-        session = self.paths.begin(batch.path, batch.fresh)
-        if session is not None:
-            works = [Work(item, self.doors.contents.get(item)) for item in batch.items]
-            if all(work.content is not None for work in works):
-                session.run(works, now)
-                return
-        task = asyncio.ensure_future(self._start(batch, session, now))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _start(self, batch: Batch, session: Session | None, now: float) -> None:
-        fresh = session is None
-        self.opening += fresh
-        try:
-            works = await self._loaded(batch)
-            if fresh and works:
-                session = await self._open(batch.path, works)
-        finally:
-            self.opening -= fresh
-            if session is None:
-                self.paths.closed(batch.path)
-                self.wake()
-        if session is not None:
-            session.run(works, now)
-
-    async def _loaded(self, batch: Batch) -> list[Work]:
-        works = []
-        for item in batch.items:
-            try:
-                works.append(Work(item, await self.doors.contents.load(item)))
-            except QueueDown:
-                self.back(Work(item))
-            except UNMAKEABLE as error:
-                self.hand_in(outcomes.set_aside(item, str(error), self.now_ms()))
-        return works
-
-    async def _open(self, path: str, works: list[Work]) -> Session | None:
-        """Return a session to the path's site; None when there is none and the works have their verdicts."""
-        domain = path.partition("|")[2]
-        try:
-            hosts = await self.doors.resolver.hosts(domain)
-        except Unroutable as error:
-            self._all(works, judge(Stage.CONNECT, error.reply))
-            return None
-        refused = 0
-        verdict: Verdict = Deferred(Reply(451, ("4.4.1 no host",), local=True), Stage.CONNECT)
-        for host in hosts:
-            try:
-                opened = await open_session(host, self.plan.dialling, self.doors.tls)
-            except CannotConnect as error:
-                verdict = judge(error.stage, error.reply)
-                refused += error.stage is not Stage.CONNECT
-                if refused >= FULL_SESSIONS:
-                    break
-                continue
-            return self._session(path, opened)
-        self.pause(path, self.plan.unreachable_pause_ms)
-        self._all(works, verdict)
-        return None
-
-    def _session(self, path: str, opened: Opened) -> Session:
-        dialogue = Dialogue(capabilities.parse(opened.ehlo))
-        session = Session(self, path, opened, dialogue, self.plan.dialling.timeouts)
-        self.sessions.add(session)
-        return session
-
-    def _all(self, works: list[Work], verdict: Verdict) -> None:
-        for work in works:
-            self.hand_in(self.outcome(work.item, verdict, Hop()))
+        self.dispatch.send(batch, now)
 
     # what sessions ask
 
@@ -158,6 +86,12 @@ class Delivery:
             self.hand_in(outcomes.expired(work.item, now))
             return None
         assert work.content is not None
+        window = work.content.window
+        if window is not None:
+            wait = wait_ms(window, now, zone(window, work.item.record.tz))
+            if wait:
+                self.hand_in(outcomes.postponed(work.item, wait + int(self.chance.random() * SPREAD_MS)))
+                return None
         return prepare.envelope(work, work.item, work.content, self.doors.tokens, now // 1000)
 
     def content(self, work: Work) -> prepare.Made | None:
@@ -167,6 +101,8 @@ class Delivery:
             self._second = now
             self._date = format_datetime(datetime.fromtimestamp(now, UTC))
         assert work.content is not None
+        # Should this message kill the process, the journal names it (promise P7).
+        self.doors.journal.making(work.item.id)
         try:
             return prepare.message(
                 work.item, work.content, self.doors.tokens, now, self._date, self.plan.signature_seconds
@@ -177,7 +113,17 @@ class Delivery:
             # A fault of ours: it costs this message, not the session's whole batch and not the worker.
             _log.exception("a message could not be made: %s", work)
             self.unsendable(work, f"the engine failed on it: {type(error).__name__}")
+        finally:
+            self.doors.journal.made()
         return None
+
+    def unmakeable(self, work: Work, error: Exception) -> None:
+        """The message's content can't be had: set it aside."""
+        self.hand_in(outcomes.set_aside(work.item, str(error), self.now_ms()))
+
+    def attempted(self, item: Item, verdict: Verdict, hop: Hop) -> None:
+        """An attempt has ended before a session could carry it."""
+        self.hand_in(self.outcome(item, verdict, hop))
 
     def unsendable(self, work: Work, why: str) -> None:
         """Set a message aside that can't be made or must not reach the wire."""
@@ -202,22 +148,12 @@ class Delivery:
             self.hand_in(give_back(work.item))
 
     def finished(self, session: Session) -> None:
-        """The batch is through; the session takes another or, when it has done its share, ends."""
-        self.paths.paced(session.path, session.in_batch, session.loop.time() - session.started_at)
-        if session.sent >= self.plan.messages_per_connection:
-            session.quit()
-        else:
-            self.paths.ready(session.path, session)
-        self.wake()
+        """The batch is through."""
+        self.dispatch.finished(session)
 
     def gone(self, session: Session) -> None:
-        """The connection has ended; its permit goes back."""
-        self.sessions.discard(session)
-        if session.last_word is not None and session.last_word.code == 421 and not session.sent:
-            # Greeted and sent away with nothing tried: without a pause the next session would meet the same.
-            self.pause(session.path, self.plan.unreachable_pause_ms)
-        self.paths.closed(session.path, session)
-        self.wake()
+        """The connection has ended."""
+        self.dispatch.gone(session)
 
     # verdicts
 
@@ -229,10 +165,22 @@ class Delivery:
         schedule = self.plan.schedules[int(item.lane[0])]
         now = self.now_ms()
         result = outcomes.outcome(item, verdict, judged, hop, now, schedule, self.chance.random())
+        if result.op == OP_RETRY:
+            result.lane = self._routed_again(item)
         if judged.suppress and isinstance(verdict, Failed) and not verdict.reply.local:
             tenant = item.lane.split("|")[3]
             self._bad.append((tenant, item.record.rcpt, judged.cls))
         return result
+
+    def _routed_again(self, item: Item) -> str:
+        """Return the lane a message is retried in: its domain may have moved to another site since it was accepted."""
+        domain = item.record.rcpt.rpartition("@")[2]
+        known = self.doors.resolver.known(domain)
+        lane = Lane.parse(item.lane)
+        if known is None:
+            return item.lane
+        site = self.plan.shaping.site(domain, known.names)
+        return item.lane if site == lane.site else str(msgspec.structs.replace(lane, site=site))
 
     async def before_settle(self, _: Sequence[Result]) -> None:
         """Suppress first, settle after: a kill in between repeats the one and never forgets it."""
@@ -250,32 +198,11 @@ class Delivery:
         self.doors.journal.settled([result.id for result in results])
         self.wake()
 
-    # time
-
-    def sweep(self, now: float) -> None:
-        """End sessions whose stage took too long, say goodbye on those that were idle too long."""
-        for session in list(self.sessions):
-            session.check(now)
-            if session.idle and now - session.idle_since > self.plan.idle_seconds:
-                self.paths.retire(session.path, session)
-                session.quit()
-
     def abandon(self, why: str) -> None:
         """Drop all that is under way: it belongs to another now, and nothing of it may be written."""
-        for session in list(self.sessions):
-            session.abort(why)
+        self.dispatch.abandon(why)
         self.flying.clear()
         self._bad.clear()
-
-    async def close(self) -> None:
-        """Say goodbye on every session, then drop those that do not answer."""
-        for session in list(self.sessions):
-            session.quit()
-        ends = time.monotonic() + self.plan.dialling.timeouts.quit
-        while self.sessions and time.monotonic() < ends:
-            await asyncio.sleep(0.01)
-        for session in list(self.sessions):
-            session.abort("shutting down")
 
     def now_ms(self) -> int:
         """The wall clock in ms since 1970."""

@@ -4,6 +4,7 @@ A file mapped into memory: a note is a copy of some bytes and no system call, an
 the pages are the kernel's. Not fsynced: after a power cut the whole flight counts as possibly sent. One file per
 worker name.
 
+    the file's head: the message that is being made at this moment, if any
     D id            before a message's final dot goes out
     V id code text  after the reply to it: the verdict, until it is settled
 
@@ -20,6 +21,7 @@ from mta.message import ID_BYTES
 
 SIZE = 4 << 20
 _HEAD = struct.Struct(f">c{ID_BYTES}sHH")  # tag, id, code, length of text
+_MAKING = struct.Struct(f">c{ID_BYTES}s6x")  # the head: tag, id
 _TEXT = 400
 _LARGEST = _HEAD.size + _TEXT
 
@@ -30,13 +32,19 @@ class Past:
 
     open: set[bytes] = field(default_factory=set)
     answered: dict[bytes, tuple[int, str]] = field(default_factory=dict)  # id -> reply code, text
-    end: int = 0  # where its records end
+    making: bytes = b""  # what it was making when it died
+    end: int = _MAKING.size  # where its records end
 
 
 def replay(raw: bytes) -> Past:
     """Return what the journal's bytes say; reading stops where no record begins."""
     past = Past()
-    at = 0
+    if len(raw) < _MAKING.size:
+        return past
+    tag, message_id = _MAKING.unpack_from(raw)
+    if tag == b"M":
+        past.making = message_id
+    at = _MAKING.size
     while at + _HEAD.size <= len(raw):
         tag, message_id, code, length = _HEAD.unpack_from(raw, at)
         at += _HEAD.size
@@ -63,7 +71,16 @@ class Journal:
         self.past = replay(before)
         self.open: set[bytes] = set()
         self._at = 0
-        self._map = self._fresh(before[: self.past.end])
+        self._map = self._fresh(before[_MAKING.size : self.past.end])
+
+    def making(self, message_id: bytes) -> None:
+        """Note that the message is being made now: should that kill the process, its next life knows."""
+        self._map[1 : _MAKING.size - 6] = message_id
+        self._map[0] = 77  # "M", written last
+
+    def made(self) -> None:
+        """Note that nothing is being made."""
+        self._map[0] = 0
 
     def dot(self, message_id: bytes) -> None:
         """Note that the message's dot goes out now."""
@@ -89,7 +106,7 @@ class Journal:
     def close(self) -> None:
         """Close the file; a journal with nothing to tell is removed."""
         self._map.close()
-        if not self.open and not self.past.open and not self.past.answered:
+        if not self.open and not self.past.open and not self.past.answered and not self.past.making:
             self.path.unlink(missing_ok=True)
 
     def _write(self, record: bytes) -> None:
@@ -108,14 +125,14 @@ class Journal:
 
     def _fresh(self, content: bytes) -> mmap.mmap:
         path = self.path.with_suffix(".new")
-        size = max(self.size, len(content) + self.size)
+        size = max(self.size, _MAKING.size + len(content) + self.size)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             os.truncate(fd, size)
-            os.pwrite(fd, content, 0)
+            os.pwrite(fd, content, _MAKING.size)
             mapped = mmap.mmap(fd, size)
         finally:
             os.close(fd)
         os.replace(path, self.path)
-        self._at = len(content)
+        self._at = _MAKING.size + len(content)
         return mapped

@@ -110,6 +110,12 @@ def unreadable(message_id: bytes, lane: str, why: str, now: int) -> Result:
     return Result(OP_FINAL, message_id, lane, f"{tenant}|{campaign}", "failed", event=fields)
 
 
+def postponed(item: Item, wait: int) -> Result:
+    """Return the result that lets a message wait so many ms: no attempt was made, and nobody is told."""
+    tenant, campaign = item.lane.split("|")[3:]
+    return Result(OP_RETRY, item.id, item.lane, f"{tenant}|{campaign}", item=item.encode(), wait=wait)
+
+
 def expired(item: Item, now: int) -> Result:
     """Return the final `expired` result of a message whose time ran out while it waited."""
     reply = ["code", "451", "status", "4.4.7", "reply", "4.4.7 lifetime over before another attempt"]

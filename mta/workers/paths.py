@@ -18,6 +18,10 @@ class Closable(Protocol):
     def usable(self) -> bool:
         """Whether another batch may start on it."""
 
+    @property
+    def hosts(self) -> str:
+        """The mail hosts it may be used for: what domains must have in common to share it."""
+
 
 S = TypeVar("S", bound=Closable)
 
@@ -46,19 +50,27 @@ class Paths(Generic[S]):
         rows = [f"{one.path} {one.open} open {len(one.idle)} idle" for one in self.table.values()]
         return f"<Paths {'; '.join(rows) or 'none'}>"
 
-    def begin(self, path: str, fresh: bool) -> S | None:
+    def begin(self, path: str, fresh: bool, hosts: str) -> S | None:
         """Count a taken batch in; return the idle session to use, or None: open one.
 
         The queue has granted a permit for a fresh one; otherwise it counted on an idle one, and if that has
-        died meanwhile a new session takes its place under the limit.
+        died meanwhile a new session takes its place under the limit. One that leads to other hosts is returned
+        when there is no better: its permit is what the batch may use, once it has ended.
         """
         one = self.table.get(path)
         if one is None:
             one = self.table[path] = Sessions(path, self.first)
-        while one.idle and not fresh:
-            session = one.idle.pop()
-            if session.usable:
-                return session
+        if not fresh:
+            other: S | None = None
+            for session in reversed(one.idle):
+                if session.usable:
+                    other = other or session
+                    if session.hosts == hosts:
+                        other = session
+                        break
+            if other is not None:
+                one.idle.remove(other)
+                return other
         one.open += 1
         return None
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 from mta.net.connect import Dialling
 from mta.net.resolver import Resolver
-from mta.queue.lanes import PathDefaults, Queue, Result
+from mta.queue.lanes import FLOOR, PathDefaults, Queue, Result
 from mta.queue.suppression import Suppressions
 from mta.queue.wake import Bell
 from mta.reply import Reply
 from mta.throttle.retry import Schedule
+from mta.throttle.shaping import Shaping
 from mta.tracking.token import Keys
 from mta.verdict import Stage
 from mta.workers.contents import Contents
@@ -28,9 +29,10 @@ class Plan:
     opening: int = 32  # sessions being opened at once: connecting costs ten times a message
     in_flight: int = 4096
     idle_seconds: float = 10.0
-    messages_per_connection: int = 1000
     batch_most: int = 64
+    floor: float = FLOOR  # share of what is sent that a lower class gets while higher ones wait too
     permission_seconds: float = 2.0  # a taken message not started by then is given back
+    shaping: Shaping = field(default_factory=Shaping)
     defaults: PathDefaults = field(default_factory=lambda: PathDefaults(batch=8))
     dialling: Dialling = field(default_factory=Dialling)
     schedules: tuple[Schedule, Schedule, Schedule] = (Schedule(), Schedule(), Schedule())

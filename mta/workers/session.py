@@ -23,11 +23,12 @@ from mta.workers.prepare import Made
 class Work:
     """One taken message on its way through a session."""
 
-    __slots__ = ("content", "item", "settled")
+    __slots__ = ("content", "item", "settled", "taken_at")
 
-    def __init__(self, item: Item, content: Content | None = None) -> None:
+    def __init__(self, item: Item, content: Content | None = None, taken_at: float = 0.0) -> None:
         self.item = item
         self.content = content
+        self.taken_at = taken_at
         self.settled = False  # it has a result already: what the session says later is not asked for
 
     def __repr__(self) -> str:
@@ -68,9 +69,12 @@ class Owner(Protocol):
 class Session(asyncio.Protocol):
     """One open connection to a host of a path."""
 
-    def __init__(self, owner: Owner, path: str, opened: Opened, dialogue: Dialogue, times: Timeouts) -> None:
+    def __init__(
+        self, owner: Owner, path: str, hosts: str, opened: Opened, dialogue: Dialogue, times: Timeouts
+    ) -> None:
         self.owner = owner
         self.path = path
+        self.hosts = hosts
         self.dialogue = dialogue
         self.transport = opened.transport
         local = opened.transport.get_extra_info("sockname")
@@ -87,8 +91,9 @@ class Session(asyncio.Protocol):
         }
         self.loop = asyncio.get_running_loop()
         self.waiting: deque[Work] = deque()
-        self.taken_at = 0.0
+        self.ahead = 0  # of those waiting, how many overtook the batch
         self.started_at = 0.0
+        self.messages = 1000  # after which it ends
         self.sent = 0  # messages offered in this session's life
         self.in_batch = 0
         self.running = False
@@ -113,16 +118,22 @@ class Session(asyncio.Protocol):
         """Whether it waits for a batch."""
         return self.usable and not self.running
 
-    def run(self, batch: Sequence[Work], taken_at: float) -> None:
+    def run(self, batch: Sequence[Work]) -> None:
         """Send a batch; the owner hears of each message, then `finished` or `gone`."""
         self.waiting.extend(batch)
         if not self.usable:
             self._give_back()
             return
-        self.taken_at = taken_at
         self.started_at = self.moved_at = self.loop.time()
         self.in_batch = 0
         self.running = True
+        self._pump()
+
+    def overtake(self, works: Sequence[Work]) -> None:
+        """Send these next, ahead of what of the batch has not begun: they are of a higher class."""
+        for work in reversed(works):
+            self.waiting.insert(self.ahead, work)
+        self.ahead += len(works)
         self._pump()
 
     def quit(self) -> None:
@@ -176,10 +187,11 @@ class Session(asyncio.Protocol):
         dialogue, owner = self.dialogue, self.owner
         permitted = True
         while self.waiting and dialogue.room:
-            permitted = owner.may_send(self.taken_at)
+            permitted = owner.may_send(self.waiting[0].taken_at)
             if not permitted:
                 break
             work = self.waiting.popleft()
+            self.ahead = max(0, self.ahead - 1)
             envelope = owner.envelope(work)
             if envelope is None:
                 continue
@@ -238,6 +250,7 @@ class Session(asyncio.Protocol):
         self._handle(happenings)
 
     def _give_back(self) -> None:
+        self.ahead = 0
         while self.waiting:
             self.owner.back(self.waiting.popleft())
 

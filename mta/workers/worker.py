@@ -13,6 +13,7 @@ from mta.queue import codec
 from mta.queue.lanes import MOST, Report, Result
 from mta.queue.link import QueueDown
 from mta.queue.scripts import LostLease
+from mta.queue.wake import HASTE
 from mta.reply import Reply
 from mta.verdict import Stage, judge
 from mta.workers import outcome as outcomes
@@ -23,9 +24,12 @@ from mta.workers.settler import Lease, Settler, boot_clock
 from mta.workers.window import Window
 
 RECOVER_GRACE_MS = 5_000
+MOST_DEATHS = 3
+KILLED = f"set aside: the worker died {MOST_DEATHS} times while it made this message"
 SWEEP_SECONDS = 0.25
 LAG_SECONDS = 0.05
 PAUSE_BETWEEN_TAKES = 0.002
+HIGH = 16  # messages of the higher classes that a busy worker takes beyond its window
 ROOM = 4  # a busy worker asks for more when this part of its window is free
 
 
@@ -43,6 +47,7 @@ class Worker:
         self.settler.settled = self.delivery.settled
         self.window = Window(plan.in_flight)
         self._kick = asyncio.Event()
+        self._hasty = False
         self._draining = False
 
     def __repr__(self) -> str:
@@ -54,7 +59,8 @@ class Worker:
 
     def replan(self, plan: Plan) -> None:
         """Use new settings from the next message on."""
-        self.plan = self.delivery.plan = plan
+        self.plan = plan
+        self.delivery.replan(plan)
 
     def drain(self) -> None:
         """Take nothing more; `run` returns when what is under way is settled."""
@@ -76,7 +82,7 @@ class Worker:
         asked_at = boot_clock()
         self.lease.epoch, left = await self.queue.register(self.plan.name, self.plan.lease_ms)
         self.lease.renewed(asked_at)
-        self.delivery.paths.tell_all()
+        self.delivery.dispatch.paths.tell_all()
         if left:
             await self._pick_up()
         async with asyncio.TaskGroup() as group:
@@ -108,7 +114,10 @@ class Worker:
                 continue
             if message_id in past.open:
                 item.record.flags |= Flag.MAYBE_SENT
-            results.append(give_back(item))
+            if message_id == past.making and self._kills(item):
+                results.append(outcomes.set_aside(item, KILLED, self.delivery.now_ms()))
+            else:
+                results.append(give_back(item))
         for start in range(0, len(results), MOST):
             chunk = results[start : start + MOST]
             await self.queue.settle(self.plan.name, self.lease.epoch, self.plan.lease_ms, chunk)
@@ -116,6 +125,12 @@ class Worker:
                 self.doors.told(result)
         if not self.delivery.flying:
             self.doors.journal.forget_past()
+
+    def _kills(self, item: codec.Item) -> bool:
+        """Count that a worker died while it made this message; whether that was once too often (promise P7)."""
+        deaths = (item.record.flags & Flag.DEATHS) // Flag.DEATH + 1
+        item.record.flags = item.record.flags & ~Flag.DEATHS | min(deaths, 3) * Flag.DEATH
+        return deaths >= MOST_DEATHS
 
     async def _recover_others(self) -> None:
         # Every worker looks; the script lets only one act. A name that comes back first recovers itself.
@@ -129,26 +144,33 @@ class Worker:
     # take
 
     async def _take_loop(self) -> None:
-        paths = self.delivery.paths
+        dispatch, paths = self.delivery.dispatch, self.delivery.dispatch.paths
         took_at = 0.0
         while not self._draining:
             self._kick.clear()
             flying = len(self.delivery.flying)
             want = min(self.window.size - flying, MOST)
-            most = min(self.plan.sessions - paths.busy, self.plan.opening - self.delivery.opening)
+            most = min(self.plan.sessions - paths.busy, self.plan.opening - dispatch.opening)
             if want <= 0 or most <= 0:
-                want = most = 0
-            # A call costs the same for one message as for fifty: wait for room, but not for long.
-            if flying and want < self.window.size // ROOM and time.monotonic() - took_at < LAG_SECONDS:
+                want = 0
+            # A call costs the same for one message as for fifty: wait for room, but not for long, and not when
+            # mail of a higher class has come.
+            hasty, self._hasty = self._hasty, False
+            if (
+                flying
+                and not hasty
+                and want < self.window.size // ROOM
+                and time.monotonic() - took_at < LAG_SECONDS
+            ):
                 await self._sleep(LAG_SECONDS)
                 continue
             took_at = time.monotonic()
             reports = paths.reports()
-            if want == 0 and not reports and self.lease.held:
+            if want == 0 and not hasty and not reports and self.lease.held:
                 await self._sleep(1.0)
                 continue
             try:
-                took, soonest = await self._take(want, most, reports)
+                took, soonest = await self._take(want, max(most, 0) + HIGH, reports)
             except QueueDown:
                 paths.untold(reports)
                 raise
@@ -165,14 +187,16 @@ class Worker:
         asked_at = boot_clock()
         taken = await self.queue.take(
             plan.name, self.lease.epoch, want=want, most=most, lease_ms=plan.lease_ms,
-            defaults=plan.defaults, reports=reports,
+            defaults=plan.defaults, reports=reports, high=HIGH, floor=plan.floor,
         )  # fmt: skip
         self.lease.renewed(asked_at)
         now = time.monotonic()
         for message_id, lane, why in taken.unreadable:
             self.settler.add(outcomes.unreadable(message_id, lane, why, self.delivery.now_ms()))
         for batch in taken.batches:
-            self.delivery.dispatch(batch, now)
+            self.delivery.send(batch, now)
+        for path in taken.shed:
+            self.delivery.dispatch.shed(path)
         return sum(len(batch.items) for batch in taken.batches), taken.next
 
     async def _sleep(self, seconds: float) -> None:
@@ -182,7 +206,9 @@ class Worker:
 
     async def _listen(self) -> None:
         while True:
-            if await self.doors.bell.rung():
+            rung = await self.doors.bell.rung()
+            if rung:
+                self._hasty = self._hasty or rung == HASTE
                 self.wake()
 
     async def _finish(self) -> None:
@@ -190,14 +216,14 @@ class Worker:
             self._kick.clear()
             await self._kick.wait()
         await self.settler.drained()
-        await self.delivery.close()
+        await self.delivery.dispatch.close()
 
     # time
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            self.delivery.sweep(asyncio.get_running_loop().time())
+            self.delivery.dispatch.sweep(asyncio.get_running_loop().time())
 
     async def _measure(self) -> None:
         loop = asyncio.get_running_loop()

@@ -13,10 +13,14 @@ from click.testing import CliRunner, Result
 from mta.archive.archive import Archive
 from mta.cli.main import main
 from mta.event import event
+from mta.ingest.expander import Expander
 from mta.ingest.ingest import Ingest
 from mta.ingest.mailroom import Mailroom
 from mta.ingest.office import Office
+from mta.ingest.orders import Orders
 from mta.ingest.putter import Putter
+from mta.ingest.routing import Routing
+from mta.ingest.sorter import Sorter
 from mta.keeper.keeper import Doors, Keeper, Settings
 from mta.queue.campaigns import Campaigns
 from mta.queue.control import Control
@@ -26,7 +30,10 @@ from mta.queue.lanes import OP_FINAL, PathDefaults, Queue
 from mta.queue.lanes import Result as Settled
 from mta.queue.link import Server, connect
 from mta.queue.progress import Progress
+from mta.queue.shelves import Shelves
+from mta.queue.sifting import Sifting
 from mta.queue.suppression import Suppressions
+from mta.queue.terms import TermsBook
 from mta.queue.upkeep import Upkeep
 
 Run = Callable[..., Result]
@@ -109,6 +116,7 @@ class Engine:
     def _stop(self) -> None:
         self._ingest.drain()
         self._keeper.drain()
+        self._expander.drain()
         self._ends.set()
 
     async def _run(self) -> None:
@@ -120,11 +128,29 @@ class Engine:
         )
         intake, control = Intake(client, blocking, keys, "ingest1"), Control(client, keys)
         campaigns, suppressions = Campaigns(client, keys), Suppressions(client, keys, b"secret")
-        queue = Queue(client, keys)
-        mailroom = Mailroom(intake, campaigns, Putter([queue], suppressions), control)
-        self._ingest = Ingest(intake, mailroom, Office(campaigns, control, suppressions))
+        terms = TermsBook(client, keys)
+        orders = Orders(campaigns, control, Sifting(client, keys), terms)
+        queue, sorter = Queue(client, keys), Sorter(suppressions, Routing(), 1)
+        self._expander = Expander(
+            Shelves(client, connect(Server(self.url), blocking=True), keys),
+            [queue],
+            0,
+            sorter,
+            campaigns.window,
+        )
+        mailroom = Mailroom(intake, campaigns, Putter([queue], sorter), control, terms)
+        self._ingest = Ingest(
+            intake,
+            mailroom,
+            Office(campaigns, orders, suppressions, terms),
+        )
         doors = Doors(
-            Upkeep(client, keys), Progress(client, keys), campaigns, control, Archive(self.state / "archive")
+            Upkeep(client, keys),
+            Progress(client, keys),
+            campaigns,
+            control,
+            Archive(self.state / "archive"),
+            terms,
         )
         self._keeper = Keeper(Settings(keys), doors)
         await intake.prepare()
@@ -132,10 +158,12 @@ class Engine:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._ingest.run())
             group.create_task(self._keeper.run())
+            group.create_task(self._expander.run())
             group.create_task(self._work(queue))
         doors.archive.close()
         await client.aclose()
         await blocking.aclose()
+        await self._expander.shelves.blocking.aclose()
 
     async def _work(self, queue: Queue) -> None:
         epoch, _ = await queue.register("w1", 30_000)

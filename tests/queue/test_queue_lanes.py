@@ -6,7 +6,7 @@ from mta.message import Flag, Lane, MessageId, Record
 from mta.queue import codec
 from mta.queue.inspect import Inspect
 from mta.queue.keys import Keys
-from mta.queue.lanes import OP_BACK, OP_FINAL, OP_RETRY, PathDefaults, Queue, Report, Result
+from mta.queue.lanes import OP_BACK, OP_FINAL, OP_RETRY, PathDefaults, Queue, Report, Result, Way
 from mta.queue.link import Client
 from mta.queue.scripts import LostLease
 
@@ -62,7 +62,7 @@ async def test_what_is_put_is_taken_in_order_and_gone_when_settled(queue: Queue,
     taken = await worker.take()
     assert rows(taken) == ["m1.0", "m1.1", "m1.2"]
     assert taken.batches[0].path == "default|example.net"
-    assert taken.batches[0].fresh
+    assert taken.batches[0].way is Way.FRESH
     assert len(await queue.flight("w1")) == 3
     lost = await worker.settle(*(final(one) for one in taken.batches[0].items))
     assert lost == 0
@@ -122,7 +122,7 @@ async def test_connections_of_a_path_are_never_above_its_limit(queue: Queue) -> 
     path = "default|example.net"
     again = await one.take(reports=[Report(path, open=2, idle=1, batch=1)])
     assert len(again.batches) == 1
-    assert not again.batches[0].fresh, "an idle session is used before a new one is opened"
+    assert again.batches[0].way is Way.IDLE, "an idle session is used before a new one is opened"
     assert (await two.take()).batches == []
     await one.take(want=0, reports=[Report(path, open=0, idle=0, batch=1)])
     assert len((await two.take()).batches) == 2, "permits given back serve the other worker"

@@ -6,11 +6,13 @@ from mta.queue.lanes import Report
 from mta.workers.paths import Paths
 
 PATH = "default|example.net"
+HOSTS = "example.net"
 
 
 @dataclass(eq=False)
 class Fake:
     usable: bool = True
+    hosts: str = HOSTS
 
 
 def paths() -> Paths[Fake]:
@@ -19,17 +21,17 @@ def paths() -> Paths[Fake]:
 
 def test_a_fresh_batch_opens_and_an_idle_session_serves_the_next() -> None:
     table = paths()
-    assert table.begin(PATH, fresh=True) is None
+    assert table.begin(PATH, fresh=True, hosts=HOSTS) is None
     session = Fake()
     table.ready(PATH, session)
     assert table.reports() == [Report(PATH, 1, 1, 8)]
-    assert table.begin(PATH, fresh=False) is session
+    assert table.begin(PATH, fresh=False, hosts=HOSTS) is session
     assert table.busy == 1
 
 
 def test_nothing_is_told_twice_and_what_was_not_heard_is_told_again() -> None:
     table = paths()
-    table.begin(PATH, fresh=True)
+    table.begin(PATH, fresh=True, hosts=HOSTS)
     table.ready(PATH, Fake())
     told = table.reports()
     assert table.reports() == []
@@ -39,7 +41,7 @@ def test_nothing_is_told_twice_and_what_was_not_heard_is_told_again() -> None:
 
 def test_the_last_session_gone_gives_the_permit_back_and_forgets_the_path() -> None:
     table = paths()
-    table.begin(PATH, fresh=True)
+    table.begin(PATH, fresh=True, hosts=HOSTS)
     table.closed(PATH)
     told = table.reports()
     assert told == [Report(PATH, 0, 0, 8)]
@@ -50,17 +52,17 @@ def test_the_last_session_gone_gives_the_permit_back_and_forgets_the_path() -> N
 
 def test_an_idle_session_that_died_is_replaced_and_counted_once() -> None:
     table = paths()
-    table.begin(PATH, fresh=True)
+    table.begin(PATH, fresh=True, hosts=HOSTS)
     dead = Fake(usable=False)
     table.ready(PATH, dead)
-    assert table.begin(PATH, fresh=False) is None
+    assert table.begin(PATH, fresh=False, hosts=HOSTS) is None
     table.closed(PATH, dead)
     assert table.table[PATH].open == 1
 
 
 def test_a_retiring_session_gets_no_batch_and_keeps_its_permit() -> None:
     table = paths()
-    table.begin(PATH, fresh=True)
+    table.begin(PATH, fresh=True, hosts=HOSTS)
     session = Fake()
     table.ready(PATH, session)
     table.retire(PATH, session)
@@ -69,7 +71,7 @@ def test_a_retiring_session_gets_no_batch_and_keeps_its_permit() -> None:
 
 def test_batches_grow_to_what_fits_the_window_and_shrink_for_slow_receivers() -> None:
     table = paths()
-    table.begin(PATH, fresh=True)
+    table.begin(PATH, fresh=True, hosts=HOSTS)
     table.ready(PATH, Fake())
     for _ in range(10):
         table.paced(PATH, 8, 8 * 0.001)

@@ -1,4 +1,5 @@
 #!lua flags=allow-oom
+-- parts: lanes
 -- Return what a dead worker had in flight to the heads of its lanes, in steps of 256.
 -- A = { worker, grace }.  Only a lease that ended more than grace ms ago is touched.
 -- Nobody here can know which dots were sent, so every item is marked as possibly sent (flag bit 2).
@@ -21,13 +22,8 @@ for i = 1, math.min(#page, 512), 2 do
 end
 local left = call('HLEN', flight)
 if left == 0 then
-  for _, path in ipairs(call('SMEMBERS', P .. 'held:' .. worker)) do
-    call('HDEL', P .. 'path:' .. path, 'o:' .. worker, 'i:' .. worker)
-    for cls = 0, 2 do call('ZADD', P .. 'due:' .. cls, 'XX', 'LT', NOW, path) end
-  end
-  call('DEL', P .. 'held:' .. worker, P .. 'wake:' .. worker)
+  release(worker)
   call('ZREM', P .. 'workers', worker)
-  call('SREM', P .. 'idle', worker)
 end
 if moved > 0 then wake(4) end
 return { moved, left }

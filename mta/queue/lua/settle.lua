@@ -1,4 +1,5 @@
 #!lua flags=allow-oom
+-- parts: lanes lease
 -- Write verdicts back: out of flight, into the event stream, the totals and, for a retry, the wheel.
 -- A = { worker, epoch, lease, results, pauses }
 --   results  { { op, id, lane, item, wait, scope, kind, body, field, value, ... }... }  (<= 256)

@@ -1,19 +1,23 @@
 #!lua flags=allow-oom
+-- parts: lanes lease terms draw permit
 -- Hand a worker batches it may send at once: class by class, within every limit, under its lease.
--- A = { worker, epoch, want, most, lease, { interval, tolerance, connections, batch }, reports }
---   want     messages at most (<= 256); most  batches at most
+-- A = { worker, epoch, want, high, most, lease, { interval, tolerance, connections, batch }, floor, reports }
+--   want     messages at most (<= 256); high: this many more, but of the two higher classes only; most  batches at most
 --   defaults of a path without limits of its own: interval ms per message (0 = no limit), tolerance ms of
 --   burst, open connections, messages per batch
+--   floor    share of what is taken that a lower class gets while higher ones wait too
 --   reports  { { path, open, idle, batch }... } sessions of this worker on paths where that changed
--- Returns { now, next, { path, fresh, { lane, item... }... }... }
---   next   ms until something may be due (-1: nothing waits);  fresh 1: open a session, 0: an idle one is free
+-- Returns { now, next, { shed path... }, { path, way, { lane, item... }... }... }
+--   next   ms until something may be due (-1: nothing waits)
+--   shed   paths on which others wait for a connection that this worker keeps idle
+--   way    0: on an idle session, 1: a new one may be opened, 2: ahead of what a session of this worker is sending
 -- A batch is permission to send: its rate is spent, its connection permit granted, its items stand in
 -- flight:<worker>. Error LOST when the lease is no longer this worker's: nothing changed.
-local worker, want, most = A[1], A[3], A[4]
+local worker, floor = A[1], A[8]
 if not owns(worker, A[2]) then return redis.error_reply('LOST lease of ' .. worker) end
-call('ZADD', P .. 'workers', NOW + A[5], worker)
+call('ZADD', P .. 'workers', NOW + A[6], worker)
 
-for _, report in ipairs(A[7]) do
+for _, report in ipairs(A[9]) do
   local path, key = report[1], P .. 'path:' .. report[1]
   if report[2] == 0 then
     call('HDEL', key, 'o:' .. worker, 'i:' .. worker)
@@ -25,149 +29,139 @@ for _, report in ipairs(A[7]) do
   for cls = 0, 2 do call('ZADD', P .. 'due:' .. cls, 'XX', 'LT', NOW, path) end
 end
 
--- Due retries go back to their lanes.
+-- Due retries go back to their lanes, packs to their shelves.
 for _, bucket in ipairs(call('ZRANGEBYSCORE', P .. 'wheel', '-inf', NOW, 'LIMIT', 0, 8)) do
   local lanes = {}
   for _, entry in ipairs(call('LPOP', P .. 'wheel:' .. bucket, 64) or {}) do
     local cut = string.find(entry, '\n', 1, true)
     local lane = string.sub(entry, 1, cut - 1)
-    lanes[lane] = lanes[lane] or {}
-    table.insert(lanes[lane], string.sub(entry, cut + 1))
+    later(entry, -1)
+    if string.byte(lane, 1) == 43 then -- "+"
+      shelve(string.sub(lane, 2), string.sub(entry, cut + 1), 0)
+    else
+      lanes[lane] = lanes[lane] or {}
+      table.insert(lanes[lane], string.sub(entry, cut + 1))
+    end
   end
   for lane, items in pairs(lanes) do push(lane, items) end
   if call('EXISTS', P .. 'wheel:' .. bucket) == 0 then call('ZREM', P .. 'wheel', bucket) end
 end
 
-local gates = call('EXISTS', P .. 'gates') == 1
+-- Tenants and campaigns whose own rate kept them aside.
+for _, scope in ipairs(call('ZRANGEBYSCORE', P .. 'timed', '-inf', NOW, 'LIMIT', 0, 8)) do
+  for _, order in ipairs(call('SPOP', P .. 'parked:' .. scope, 64)) do unpark(scope, order) end
+  if call('EXISTS', P .. 'parked:' .. scope) == 0 then call('ZREM', P .. 'timed', scope) end
+end
 
--- Take up to n items of one class from a path's lanes, the lane furthest behind in virtual time first.
-local function draw(cls, path, n, batch, flight)
-  local lanes, drawn = P .. 'lanes:' .. cls .. ':' .. path, 0
-  while drawn < n do
-    local first = call('ZRANGE', lanes, 0, 0, 'WITHSCORES')
-    local lane = first[1]
-    if not lane then break end
-    local closed = false
-    if gates then
-      local _, _, tenant, campaign = split(lane)
-      for _, scope in ipairs({ 't|' .. tenant, 'c|' .. tenant .. '|' .. campaign }) do
-        if call('HEXISTS', P .. 'gates', scope) == 1 then
-          call('ZREM', lanes, lane)
-          call('SADD', P .. 'parked:' .. scope, lane)
-          closed = true
-          break
-        end
-      end
-    end
-    if not closed then
-      local items = call('LPOP', P .. 'lane:' .. lane, n - drawn)
-      if items then
-        local part = { lane }
-        for i, item in ipairs(items) do
-          part[i + 1] = item
-          flight[#flight + 1] = string.sub(item, 3, 11)
-          flight[#flight + 1] = lane .. '\n' .. item
-        end
-        batch[#batch + 1] = part
-        drawn = drawn + #items
-        local virtual = tonumber(first[2]) + #items
-        call('HSET', P .. 'path:' .. path, 'v' .. cls, number(virtual))
-        if call('EXISTS', P .. 'lane:' .. lane) == 1 then
-          call('ZADD', lanes, number(virtual), lane)
-        else
-          forget(lane)
-        end
-      else
-        forget(lane)
-      end
+local out, taken = { NOW, -1, {} }, 0
+
+-- What a lower class is owed on a path while higher ones use it up: counted per path.
+local function owed(path, cls, s, n)
+  local parts, sum = {}, 0
+  for lower = cls + 1, 2 do
+    if call('EXISTS', P .. 'tenants:' .. lower .. '|' .. path) == 1 then
+      local credit = (s['c' .. lower] or 0) + n * floor
+      local due = math.min(math.floor(credit), n - sum)
+      parts[#parts + 1] = { lower, due, credit }
+      sum = sum + due
     end
   end
-  if call('EXISTS', lanes) == 0 then call('ZREM', P .. 'due:' .. cls, path) end
+  return parts, sum
+end
+
+local function visit(path, cls, room)
+  local s = state_of(path)
+  local n, way, again = permit(path, cls, s, room)
+  if n == 0 then
+    if again < 0 then
+      call('ZREM', P .. 'due:' .. cls, path)
+      call('SADD', P .. 'parked:s|' .. string.match(path, '|(.*)$'), cls .. '|' .. path)
+    else
+      call('ZADD', P .. 'due:' .. cls, 'XX', number(again), path)
+    end
+    return 0
+  end
+  local batch, drawn, key = { path, way }, 0, P .. 'path:' .. path
+  local lower, sum = {}, 0
+  if cls < 2 then lower, sum = owed(path, cls, s, n) end
+  drawn = draw(cls, path, n - sum, batch)
+  for _, part in ipairs(lower) do
+    local got = part[2] > 0 and draw(part[1], path, part[2], batch) or 0
+    drawn = drawn + got
+    call('HSET', key, 'c' .. part[1], string.format('%.3f', math.max(0, part[3] - got)))
+  end
+  if drawn == 0 then
+    -- Lanes that wait for their shelves, or nothing any more.
+    call('ZADD', P .. 'due:' .. cls, 'XX', NOW + 100, path)
+    return 0
+  end
+  out[#out + 1] = batch
+  if way == 1 then
+    call('HSET', key, 'o:' .. worker, s.mine + 1)
+    call('SADD', P .. 'held:' .. worker, path)
+  elseif way == 0 then
+    call('HSET', key, 'i:' .. worker, s.free - 1)
+  end
+  if s.interval > 0 then
+    call('HSET', key, 'tat', string.format('%.3f', math.max(s.tat or 0, NOW) + drawn * s.interval))
+  end
+  -- Behind the others that are due: paths of one class take turns.
+  call('ZADD', P .. 'due:' .. cls, 'XX', NOW, path)
   return drawn
 end
 
--- How many messages the path may send now and on which kind of session; else when to look again.
-local function permit(path, room)
-  local state = call('HGETALL', P .. 'path:' .. path)
-  local s, open, mine, idle = {}, 0, 0, 0
-  for i = 1, #state, 2 do
-    local name, value = state[i], state[i + 1]
-    if string.sub(name, 1, 2) == 'o:' then
-      open = open + value
-      if name == 'o:' .. worker then mine = tonumber(value) end
-    elseif name == 'i:' .. worker then
-      idle = tonumber(value)
-    else
-      s[name] = value
-    end
-  end
-  if gates then
-    local site = string.match(path, '|(.*)$')
-    if call('HEXISTS', P .. 'gates', 's|' .. site) == 1 then return 0, 0, -1 end
-  end
-  local pause = tonumber(s.pause or 0)
-  if pause > NOW then return 0, 0, pause end
-  if idle == 0 and open >= tonumber(s.connections or A[6][3]) then return 0, 0, NOW + 1000 end
-  local n = math.min(tonumber(s.batch or A[6][4]), room)
-  local interval = tonumber(s.interval or A[6][1])
-  if interval > 0 then
-    -- GCRA: tat is when the bucket is empty again, tolerance how far ahead of it a burst may run.
-    local tat = math.max(tonumber(s.tat or 0), NOW)
-    local tolerance = tonumber(s.tolerance or A[6][2])
-    local allowed = math.floor((NOW + tolerance - tat) / interval) + 1
-    if allowed < 1 then return 0, 0, math.ceil(tat - tolerance) end
-    n = math.min(n, allowed)
-  end
-  return n, idle > 0 and 0 or 1, 0, mine, idle, interval, tonumber(s.tat or 0)
-end
-
-local out, flight, taken = { NOW, -1 }, {}, 0
-for cls = 0, 2 do
-  local looked = 0
-  while taken < want and #out - 2 < most and looked < 64 do
+local function serve(cls, budget)
+  local got, looked = 0, 0
+  while got < budget and #out - 3 < A[5] and looked < 64 do
     local due = call('ZRANGEBYSCORE', P .. 'due:' .. cls, '-inf', NOW, 'LIMIT', 0, 16)
     if #due == 0 then break end
     for _, path in ipairs(due) do
       looked = looked + 1
-      if taken >= want or #out - 2 >= most then break end
-      local n, fresh, again, mine, idle, interval, tat = permit(path, want - taken)
-      if n == 0 then
-        if again < 0 then
-          call('ZREM', P .. 'due:' .. cls, path)
-          call('SADD', P .. 'parked:s|' .. string.match(path, '|(.*)$'), cls .. '|' .. path)
-        else
-          call('ZADD', P .. 'due:' .. cls, number(again), path)
-        end
-      else
-        local batch = { path, fresh }
-        local drawn = draw(cls, path, n, batch, flight)
-        if drawn > 0 then
-          taken = taken + drawn
-          out[#out + 1] = batch
-          local key = P .. 'path:' .. path
-          if fresh == 1 then
-            call('HSET', key, 'o:' .. worker, mine + 1)
-            call('SADD', P .. 'held:' .. worker, path)
-          else
-            call('HSET', key, 'i:' .. worker, idle - 1)
-          end
-          if interval > 0 then
-            call('HSET', key, 'tat', string.format('%.3f', math.max(tat, NOW) + drawn * interval))
-          end
-          -- Behind the others that are due: paths of one class take turns.
-          call('ZADD', P .. 'due:' .. cls, 'XX', NOW, path)
-        end
-      end
+      if got >= budget or #out - 3 >= A[5] then break end
+      got = got + visit(path, cls, budget - got)
     end
   end
+  taken = taken + got
+  return got
 end
+
+-- Strict order, but of what goes out while a lower class waits, its floor is the lower class's.
+local want = A[3]
+local shares = call('HMGET', P .. 'floors', '1', '2')
+local keep, lower = {}, {}
+for cls = 1, 2 do
+  local waits = #call('ZRANGEBYSCORE', P .. 'due:' .. cls, '-inf', NOW, 'LIMIT', 0, 1) > 0
+  lower[cls] = waits and tonumber(shares[cls] or 0) or 0
+  keep[cls] = math.min(math.floor(lower[cls]), want)
+end
+local urgent = serve(0, math.max(want - keep[1] - keep[2], 0) + A[4])
+local plain = serve(1, math.max(want - urgent - keep[2], keep[1]) + (want == 0 and A[4] - urgent or 0))
+local bulk = want > 0 and serve(2, math.max(want - urgent - plain, keep[2])) or 0
+if urgent + plain > 0 or lower[1] > 0 or lower[2] > 0 then
+  call('HSET', P .. 'floors', '1', string.format('%.3f', math.max(0, math.min(lower[1] + urgent * floor - plain, 64))),
+    '2', string.format('%.3f', math.max(0, math.min(lower[2] + (urgent + plain) * floor - bulk, 64))))
+end
+
 for i = 1, #flight, 500 do
   call('HSET', P .. 'flight:' .. worker, unpack(flight, i, math.min(i + 499, #flight)))
+end
+if #wants > 0 then
+  call('SADD', P .. 'wanted', unpack(wants))
+  wake_expander()
+end
+if taken < want and call('EXISTS', P .. 'stores') == 1 then
+  call('SET', P .. 'hungry', want - taken, 'PX', 5000)
+  wake_expander()
+end
+local shed = P .. 'shed:' .. worker
+if call('EXISTS', shed) == 1 then
+  out[3] = call('SMEMBERS', shed)
+  call('DEL', shed)
 end
 
 if taken == 0 then call('SADD', P .. 'idle', worker) end
 local soonest
-for _, name in ipairs({ 'due:0', 'due:1', 'due:2', 'wheel' }) do
+for _, name in ipairs({ 'due:0', 'due:1', 'due:2', 'wheel', 'timed' }) do
   local first = call('ZRANGE', P .. name, 0, 0, 'WITHSCORES')
   if first[2] and (not soonest or tonumber(first[2]) < soonest) then soonest = tonumber(first[2]) end
 end

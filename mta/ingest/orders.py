@@ -1,0 +1,147 @@
+"""Orders about mail: suspend, resume, purge, release, reject, close, limit, by every scope that mail has."""
+
+from dataclasses import replace
+
+from mta.event import event
+from mta.ingest.checked import Control, Scope
+from mta.ingest.codes import BAD_SCOPE, UNKNOWN_CAMPAIGN, Refused
+from mta.ingest.entry import Submission
+from mta.queue.campaigns import Campaigns
+from mta.queue.control import Control as Gates
+from mta.queue.control import Gate
+from mta.queue.control import Scope as GateScope
+from mta.queue.sifting import Mark, Sifting
+from mta.queue.terms import SiteLimits, Terms, TermsBook
+
+SAYS = {"suspend": "suspended", "resume": "resumed", "release": "released", "purge": "purged"}
+PURGING = "purging"  # a gate's state while what it keeps is dropped: nothing of it goes out any more
+
+
+class Orders:
+    """Carries orders out; each may be repeated after a crash."""
+
+    def __init__(self, campaigns: Campaigns, gates: Gates, sifting: Sifting, terms: TermsBook) -> None:
+        self.campaigns = campaigns
+        self.gates = gates
+        self.sifting = sifting
+        self.terms = terms
+
+    async def carry_out(self, submission: Submission, control: Control, now: int) -> int:
+        """Do what the order asks; return how many things it touched; raise Refused with nothing changed."""
+        scope = control.scope
+        if scope.kind == "source":
+            raise Refused(BAD_SCOPE, "`scope.source` names an address this engine does not send from")
+        await self._known(scope)
+        told = event(
+            SAYS.get(control.op, control.op), f"{submission.tenant}/{submission.key}/{control.op}", now,
+            tenant=scope.tenant, campaign=scope.value if scope.kind == "campaign" else "",
+            scope=f"{scope.kind}:{scope.value or scope.tenant}", reason=control.reason, by=control.by,
+        )  # fmt: skip
+        match control.op:
+            case "suspend":
+                until = now + control.duration if control.duration else 0
+                if until:
+                    told["until"] = str(until)
+                gate = Gate("suspended", control.reason, control.by, until)
+                for number, one in enumerate(gates_of(scope)):
+                    await self.gates.close(one, gate, {} if number else told)
+                return 1
+            case "resume" | "release":
+                opened = [
+                    await self.gates.open(one, {} if number else told)
+                    for number, one in enumerate(gates_of(scope))
+                ]
+                return int(any(opened))
+            case "purge":
+                return await self._purge(scope, told)
+            case "reject":
+                return await self._reject(submission, scope, told)
+            case "close":
+                await self.campaigns.close(scope.tenant, scope.value, submission.key)
+                return 1
+            case "limit":
+                return await self._limit(control, scope, now)
+        raise Refused(BAD_SCOPE, f"`op` {control.op} is not carried out by this version")
+
+    async def _known(self, scope: Scope) -> None:
+        if scope.kind == "campaign" and await self.campaigns.get(scope.tenant, scope.value) is None:
+            raise Refused(
+                UNKNOWN_CAMPAIGN, f"`scope.campaign` {scope.value} is not a campaign of tenant {scope.tenant}"
+            )
+
+    async def _purge(self, scope: Scope, told: dict[str, str]) -> int:
+        # First of all nothing of it may go out any more; what was closed before stays closed afterwards.
+        closed = await self.gates.gates()
+        ours = [one for one in gates_of(scope) if one.text not in closed or closed[one.text].state == PURGING]
+        for one in ours:
+            await self.gates.close(one, Gate(PURGING), {})
+        if scope.kind in ("campaign", "tenant"):
+            dropped = await self._purge_campaigns(scope, told)
+        else:
+            dropped = await self.sifting.purge(Mark(scope.kind, scope.value, scope.tenant), told)
+        for one in ours:
+            await self.gates.open(one, {})
+        return dropped
+
+    async def _purge_campaigns(self, scope: Scope, told: dict[str, str]) -> int:
+        dropped = 0
+        campaigns = [scope.value]
+        if scope.kind == "tenant":
+            campaigns = ["", *await self.gates.scopes_of(scope.tenant)]
+        for campaign in campaigns:
+            named = told | {"eid": f"{told['eid']}/{campaign}"}
+            if campaign:
+                named["campaign"] = campaign
+            dropped += await self.gates.purge(scope.tenant, campaign, named)
+            dropped += await self.sifting.sieved(Mark("campaign", campaign, scope.tenant), named)
+        return dropped
+
+    async def _reject(self, submission: Submission, scope: Scope, told: dict[str, str]) -> int:
+        gate = GateScope.of_campaign(scope.tenant, scope.value)
+        held = (await self.gates.gates()).get(gate.text)
+        if held is None or held.state != "held":
+            raise Refused(
+                BAD_SCOPE,
+                f"campaign {scope.value} is not held, so there is nothing to reject; `purge` drops what waits",
+            )
+        await self.campaigns.close(scope.tenant, scope.value, submission.key)
+        purged = told | {"event": "purged", "reason": told.get("reason", "") or "rejected in review"}
+        return await self.gates.purge(scope.tenant, scope.value, purged)
+
+    async def _limit(self, control: Control, scope: Scope, now: int) -> int:
+        given = control.limit
+        assert given is not None
+        until = now + control.duration if control.duration else 0
+        if scope.kind in ("tenant", "campaign"):
+            if given.rate is None:
+                raise Refused(
+                    BAD_SCOPE,
+                    f"`limit.connections` belongs to a site or domain, not to a {scope.kind}; give `limit.rate`",
+                )
+            text = gates_of(scope)[0].text
+            terms = await self.terms.get(text) or Terms()
+            await self.terms.set_for(text, replace(terms, rate=given.rate.per_second), until)
+            return 1
+        rate = None if given.rate is None else given.rate.per_second
+        burst = max(1, int(rate)) if rate else 1
+        await self.terms.limit_site(scope.value, SiteLimits(rate, burst, given.connections), until)
+        return 1
+
+
+def gates_of(scope: Scope) -> list[GateScope]:
+    """Return the gates that close a scope."""
+    match scope.kind:
+        case "tenant":
+            return [GateScope.of_tenant(scope.tenant)]
+        case "campaign":
+            return [GateScope.of_campaign(scope.tenant, scope.value)]
+        case "site":
+            return [GateScope.of_site(scope.value)]
+        case "domain":
+            # Where the domain is a site of its own, its lanes stop as one; elsewhere its messages are sieved out.
+            return [GateScope.of_site(scope.value), GateScope.of_domain(scope.value)]
+        case "recipient":
+            return [GateScope.of_recipient(scope.value)]
+        case "message":
+            return [GateScope.of_message(scope.tenant, scope.value)]
+    raise Refused(BAD_SCOPE, f"a {scope.kind} has no gate; name a tenant, campaign, domain or site")

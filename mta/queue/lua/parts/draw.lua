@@ -1,0 +1,151 @@
+-- How a class's messages are drawn from a path: tenants by weight, of each its campaigns by weight, within the limits
+-- of both. Leaves what was drawn in `flight`, lanes that run dry in `wants`.
+local gates = call('EXISTS', P .. 'gates') == 1
+local scopes = call('EXISTS', P .. 'scopes') == 1
+local shelves = call('EXISTS', P .. 'shelved') == 1
+local sieve = call('EXISTS', P .. 'sieve') == 1 and {}
+if sieve then
+  for _, scope in ipairs(call('HKEYS', P .. 'sieve')) do sieve[scope] = true end
+end
+local flight, wants = {}, {}
+local today = P .. 'day:' .. number(math.floor(NOW / 86400000))
+local DRY = 64 -- a lane with fewer left asks for its next pack
+
+-- How many of n a scope's own rate and daily quota allow, its weight, and, where that is none, when to look again.
+local function allowance(scope, cls, n)
+  if not scopes then return n, 1 end
+  local weight, interval, tolerance, day, urgent = terms(scope)
+  if day > 0 then n = math.min(n, day - tonumber(call('HGET', today, scope) or 0)) end
+  if urgent > 0 and cls == '0' then n = math.min(n, urgent - tonumber(call('HGET', today, 'u' .. scope) or 0)) end
+  if n < 1 then return 0, weight, (math.floor(NOW / 86400000) + 1) * 86400000 end
+  if interval > 0 then
+    local tat = math.max(tonumber(call('HGET', P .. 'pace', scope) or 0), NOW)
+    local allowed = math.floor((NOW + tolerance - tat) / interval) + 1
+    -- Not back for each single message: a fifth of a second's worth at a time.
+    if allowed < 1 then return 0, weight, math.max(math.ceil(tat - tolerance), NOW + 200) end
+    n = math.min(n, allowed)
+  end
+  return n, weight
+end
+
+local function spend(scope, cls, n)
+  local _, interval, _, day, urgent = terms(scope)
+  if interval > 0 then
+    local tat = math.max(tonumber(call('HGET', P .. 'pace', scope) or 0), NOW)
+    call('HSET', P .. 'pace', scope, string.format('%.3f', tat + n * interval))
+  end
+  if day > 0 then call('HINCRBY', today, scope, n) end
+  if urgent > 0 and cls == '0' then call('HINCRBY', today, 'u' .. scope, n) end
+  if day > 0 or urgent > 0 then call('EXPIRE', today, 172800) end
+end
+
+-- Whether a scope may be served; when not, its "<class>|<path>" waits until it is opened or its time comes.
+local function blocked(scope, order, most, again)
+  if most < 1 then
+    call('ZADD', P .. 'timed', again, scope)
+  elseif not (gates and call('HEXISTS', P .. 'gates', scope) == 1) then
+    return false
+  end
+  call('SADD', P .. 'parked:' .. scope, order)
+  return true
+end
+
+-- Single messages, people and domains that are held: rare, so only then is a record opened.
+local function without_held(lane, tenant, items)
+  local out = {}
+  for _, item in ipairs(items) do
+    local record = cmsgpack.unpack(string.sub(item, 12)) -- mta.message.Record: name, rcpt, ...
+    local message, person = 'm|' .. tenant .. '|' .. record[1], 'r|' .. record[2]
+    local domain = 'd|' .. string.match(record[2], '([^@]*)$')
+    local scope = sieve[message] and message or (sieve[person] and person or (sieve[domain] and domain))
+    if scope then
+      call('RPUSH', P .. 'sieved:' .. scope, lane .. '\n' .. item)
+    else
+      out[#out + 1] = item
+    end
+  end
+  return out
+end
+
+-- Move up to n items of a lane into the batch. Returns how many, how many left the lane, whether the lane stays.
+local function draw_lane(lane, n, batch, tenant)
+  local items = call('LPOP', P .. 'lane:' .. lane, n) or {}
+  local popped = #items
+  local left = popped == n and call('LLEN', P .. 'lane:' .. lane) or 0
+  if sieve then items = without_held(lane, tenant, items) end
+  if #items > 0 then
+    local part = { lane }
+    for i, item in ipairs(items) do
+      part[i + 1] = item
+      flight[#flight + 1] = string.sub(item, 3, 11)
+      flight[#flight + 1] = lane .. '\n' .. item
+    end
+    batch[#batch + 1] = part
+  end
+  if shelves and left < DRY and call('HEXISTS', P .. 'shelved', lane) == 1 then
+    wants[#wants + 1] = lane
+    return #items, popped, true
+  end
+  return #items, popped, left > 0
+end
+
+-- Serve the campaign of a tenant that is furthest behind, up to n messages. Returns how many it gave, how many left
+-- their lane, and whether the tenant has nothing to give now though it stays.
+local function draw_tenant(order, path, cls, tenant, n, batch)
+  local lanes = P .. 'lanes:' .. order .. '|' .. tenant
+  local first = call('ZRANGE', lanes, 0, 0, 'WITHSCORES')
+  local campaign = first[1]
+  if not campaign then
+    withdraw(cls, path, tenant)
+    return 0, 0, false
+  end
+  local scope = 'c|' .. tenant .. '|' .. campaign
+  local most, weight, again = allowance(scope, cls, n)
+  if blocked(scope, order, most, again) then
+    call('ZREM', lanes, campaign)
+    if call('EXISTS', lanes) == 0 then withdraw(cls, path, tenant) end
+    return 0, 0, false
+  end
+  local got, popped, stays = draw_lane(order .. '|' .. tenant .. '|' .. campaign, most, batch, tenant)
+  if got > 0 and scopes then spend(scope, cls, got) end
+  if not stays then
+    leave(cls, path, tenant, campaign)
+  elseif got > 0 then
+    call('ZADD', lanes, string.format('%.3f', first[2] + got / weight), campaign)
+  else
+    -- It waits for its shelf: behind its tenant's others, without having been served.
+    call('ZADD', lanes, call('ZRANGE', lanes, -1, -1, 'WITHSCORES')[2], campaign)
+  end
+  return got, popped, stays and got == 0
+end
+
+-- Take up to n items of one class from a path: the tenant furthest behind in virtual time first.
+local function draw(class, path, n, batch)
+  local cls = number(class)
+  local order = cls .. '|' .. path
+  local tenants, drawn, gone, skip = P .. 'tenants:' .. order, 0, 0, 0
+  for _ = 1, 64 do
+    if drawn >= n or skip >= 8 then break end
+    local first = call('ZRANGE', tenants, skip, skip, 'WITHSCORES')
+    local tenant = first[1]
+    if not tenant then break end
+    local scope = 't|' .. tenant
+    local most, weight, again = allowance(scope, cls, n - drawn)
+    if blocked(scope, order, most, again) then
+      withdraw(cls, path, tenant)
+    else
+      local got, popped, dry = draw_tenant(order, path, cls, tenant, most, batch)
+      gone = gone + popped
+      if got > 0 then
+        drawn = drawn + got
+        if scopes then spend(scope, cls, got) end
+        call('HSET', P .. 'path:' .. path, 'v' .. cls, first[2])
+        call('ZADD', tenants, 'XX', string.format('%.3f', first[2] + got / weight), tenant)
+      elseif dry then
+        skip = skip + 1
+      end
+    end
+  end
+  if gone > 0 then waiting(cls, path, -gone) end
+  return drawn
+end

@@ -1,0 +1,254 @@
+"""Batches onto sessions: contents loaded, hosts found, connections opened, reused, chained and ended.
+
+What a session may serve is decided by the mail hosts of a domain: domains with the same ones share it. A batch that
+needs several goes over them one after the other, under the one permit it was given.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from mta.net.connect import CannotConnect, Opened, open_session
+from mta.net.resolver import Unroutable
+from mta.queue.codec import Item
+from mta.queue.lanes import Batch, Way
+from mta.queue.link import QueueDown
+from mta.reply import Reply
+from mta.smtp import capabilities
+from mta.smtp.dialogue import Dialogue
+from mta.verdict import Deferred, Stage, Verdict, judge
+from mta.workers.outcome import Hop
+from mta.workers.paths import Paths
+from mta.workers.plan import Doors, Plan
+from mta.workers.session import Owner, Session, Work
+
+FULL_SESSIONS = (
+    2  # hosts that may refuse a conversation before the batch waits (Postfix: smtp_mx_session_limit)
+)
+Group = tuple[str, list[Work]]  # hosts, and what goes there
+
+
+Pause = Callable[[str, int], None]  # a path and for how many ms
+Wake = Callable[[], None]
+
+
+class Messages(Owner, Protocol):
+    """What this module asks about messages."""
+
+    @property
+    def UNMAKEABLE(self) -> tuple[type[Exception], ...]:
+        """Errors that say that a message can't be made."""
+
+    def unmakeable(self, work: Work, error: Exception) -> None:
+        """The message's content can't be had: it is to be set aside."""
+
+    def attempted(self, item: Item, verdict: Verdict, hop: Hop) -> None:
+        """An attempt has ended before a session could carry it."""
+
+
+class Dispatch:
+    """The sessions of a worker; `wake` is called when there may be room for more."""
+
+    def __init__(self, plan: Plan, doors: Doors, messages: Messages, pause: Pause, wake: Wake) -> None:
+        self.plan = plan
+        self.doors = doors
+        self.messages = messages
+        self.pause = pause
+        self.wake = wake
+        self.paths: Paths[Session] = Paths(plan.defaults.batch, plan.batch_most)
+        self.sessions: set[Session] = set()
+        self.opening = 0
+        self.then: dict[Session, list[Group]] = {}  # what goes on under a session's permit when it has ended
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __repr__(self) -> str:
+        return f"<Dispatch {len(self.sessions)} sessions {self.paths!r}>"
+
+    # batches onto sessions
+
+    def send(self, batch: Batch, now: float) -> None:
+        """Send a taken batch: at once on an idle session where all is at hand, else by a task."""
+        works = [Work(item, self.doors.contents.get(item), now) for item in batch.items]
+        groups = self._by_hosts(batch.path, works)
+        if batch.way is Way.AHEAD:
+            self._overtake(batch.path, groups)
+            return
+        hosts, first = groups[0]
+        session = self.paths.begin(batch.path, batch.way is Way.FRESH, hosts)
+        if session is not None and session.hosts == hosts and all(work.content for work in first):
+            self.then[session] = groups[1:]
+            session.run(first)
+        elif session is not None and session.hosts != hosts:
+            # Its permit is ours, its hosts are not: the batch goes on when it has ended (`gone`).
+            self.then[session] = groups
+            session.quit()
+        else:
+            self._begin(batch.path, groups, session)
+
+    def _by_hosts(self, path: str, works: list[Work]) -> list[Group]:
+        """Return the works by the hosts they go to: a session may only serve domains with the same ones."""
+        site = path.partition("|")[2]
+        groups: dict[str, list[Work]] = {}
+        for work in works:
+            domain = work.item.record.rcpt.rpartition("@")[2]
+            hosts = domain
+            if domain != site:
+                known = self.doors.resolver.known(domain)
+                hosts = " ".join(known.names) if known else domain
+            groups.setdefault(hosts, []).append(work)
+        return list(groups.items())
+
+    def _overtake(self, path: str, groups: list[Group]) -> None:
+        """Put works of a higher class ahead on sessions that are sending; without one they go back."""
+        for hosts, works in groups:
+            running = [
+                one for one in self.sessions
+                if one.path == path and one.running and one.usable and one.hosts == hosts
+            ]  # fmt: skip
+            if running and all(work.content for work in works):
+                min(running, key=lambda one: one.ahead).overtake(works)
+            elif running:
+                task = asyncio.ensure_future(self._load_and_overtake(path, works))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            else:
+                for work in works:
+                    self.messages.back(work)
+
+    async def _load_and_overtake(self, path: str, works: list[Work]) -> None:
+        loaded = await self._loaded(works)
+        if loaded:
+            self._overtake(path, self._by_hosts(path, loaded))
+
+    def _begin(self, path: str, groups: list[Group], session: Session | None) -> None:
+        task = asyncio.ensure_future(self._start(path, groups, session))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _start(self, path: str, groups: list[Group], session: Session | None) -> None:
+        fresh = session is None
+        self.opening += fresh
+        works: list[Work] = []
+        try:
+            while groups:
+                (hosts, works), groups = groups[0], groups[1:]
+                works = await self._loaded(works)
+                if works and session is None:
+                    session = await self._open(path, hosts, works)
+                if works and session is not None:
+                    break
+        finally:
+            self.opening -= fresh
+            if session is None:
+                self.paths.closed(path)
+                self.wake()
+        if session is not None:
+            self.then[session] = groups
+            session.run(works)
+
+    async def _loaded(self, works: list[Work]) -> list[Work]:
+        loaded = []
+        for work in works:
+            try:
+                work.content = work.content or await self.doors.contents.load(work.item)
+                loaded.append(work)
+            except QueueDown:
+                self.messages.back(work)
+            except self.messages.UNMAKEABLE as error:
+                self.messages.unmakeable(work, error)
+        return loaded
+
+    async def _open(self, path: str, hosts_key: str, works: list[Work]) -> Session | None:
+        """Return a session to the works' hosts; None when there is none and the works have their verdicts."""
+        domain = works[0].item.record.rcpt.rpartition("@")[2]
+        try:
+            hosts = await self.doors.resolver.hosts(domain)
+        except Unroutable as error:
+            self._all(works, judge(Stage.CONNECT, error.reply))
+            return None
+        refused = 0
+        verdict: Verdict = Deferred(Reply(451, ("4.4.1 no host",), local=True), Stage.CONNECT)
+        for host in hosts:
+            try:
+                opened = await open_session(host, self.plan.dialling, self.doors.tls)
+            except CannotConnect as error:
+                verdict = judge(error.stage, error.reply)
+                refused += error.stage is not Stage.CONNECT
+                if refused >= FULL_SESSIONS:
+                    break
+                continue
+            return self._session(path, hosts_key, opened)
+        if domain == path.partition("|")[2]:
+            self.pause(path, self.plan.unreachable_pause_ms)
+        self._all(works, verdict)
+        return None
+
+    def _session(self, path: str, hosts: str, opened: Opened) -> Session:
+        dialogue = Dialogue(capabilities.parse(opened.ehlo))
+        session = Session(self.messages, path, hosts, opened, dialogue, self.plan.dialling.timeouts)
+        session.messages = self.plan.shaping.limits(path.partition("|")[2]).messages
+        self.sessions.add(session)
+        return session
+
+    def _all(self, works: list[Work], verdict: Verdict) -> None:
+        for work in works:
+            self.messages.attempted(work.item, verdict, Hop())
+
+    # sessions
+
+    def finished(self, session: Session) -> None:
+        """The batch is through; the session takes another or, when it has done its share, ends."""
+        self.paths.paced(session.path, session.in_batch, session.loop.time() - session.started_at)
+        if self.then.get(session):
+            session.quit()  # the rest of the batch goes to other hosts under the same permit (`gone`)
+        elif session.sent >= session.messages:
+            session.quit()
+        else:
+            self.paths.ready(session.path, session)
+        self.wake()
+
+    def gone(self, session: Session) -> None:
+        """The connection has ended; its permit goes back."""
+        self.sessions.discard(session)
+        if session.last_word is not None and session.last_word.code == 421 and not session.sent:
+            # Greeted and sent away with nothing tried: without a pause the next session would meet the same.
+            self.pause(session.path, self.plan.unreachable_pause_ms)
+        groups = self.then.pop(session, None)
+        if groups:
+            self._begin(session.path, groups, None)
+            return
+        self.paths.closed(session.path, session)
+        self.wake()
+
+    def shed(self, path: str) -> None:
+        """Another worker waits for a connection on this path: end one that is idle here."""
+        for session in self.sessions:
+            if session.path == path and session.idle:
+                self.paths.retire(path, session)
+                session.quit()
+                return
+
+    def sweep(self, now: float) -> None:
+        """End sessions whose stage took too long, say goodbye on those that were idle too long."""
+        for session in list(self.sessions):
+            session.check(now)
+            if session.idle and now - session.idle_since > self.plan.idle_seconds:
+                self.paths.retire(session.path, session)
+                session.quit()
+
+    def abandon(self, why: str) -> None:
+        """Drop all that is under way: it belongs to another now, and nothing of it may be written."""
+        self.then.clear()
+        for session in list(self.sessions):
+            session.abort(why)
+
+    async def close(self) -> None:
+        """Say goodbye on every session, then drop those that do not answer."""
+        for session in list(self.sessions):
+            session.quit()
+        ends = time.monotonic() + self.plan.dialling.timeouts.quit
+        while self.sessions and time.monotonic() < ends:
+            await asyncio.sleep(0.01)
+        for session in list(self.sessions):
+            session.abort("shutting down")
