@@ -1,90 +1,52 @@
-"""`mta campaign suspend|resume|release|purge`: orders through the control stream, as any producer gives them."""
+"""`mta campaign suspend|resume|release|reject|purge|close|limit`."""
 
-import getpass
-import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
-from mta.cli import documents, show
-from mta.cli.answers import fresh_key, order
-from mta.cli.door import awaited, door
+from mta.cli import show
+from mta.cli.door import awaited
 from mta.cli.options import config_option, json_option
+from mta.cli.orders import give, order_options, said, span_option
 
-DONE = {
-    "suspend": "is suspended",
-    "resume": "goes on",
-    "release": "is released",
-    "purge": "is purged",
-}
 WORDS = {
     "suspend": ("Stop sending a campaign and keep what waits.", "--for 2h --reason 'wrong price'"),
     "resume": ("Let a suspended campaign go on.", ""),
     "release": ("Let a held campaign go.", "--by jo"),
+    "reject": ("Refuse a held campaign: what waits is dropped, with events.", "--reason 'no opt-in'"),
     "purge": ("Drop what waits of a campaign, with events; what is sent is sent.", "--reason 'wrong list'"),
+    "close": ("Say that a campaign gets no more recipients.", ""),
+    "limit": ("Slow a campaign down.", "--rate 1000/h --for 1d"),
 }
-
-
-def _by() -> str:
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (KeyError, OSError):
-        return socket.gethostname()  # a user without a name, as in a container
-
-
-async def _carry_out(
-    op: str,
-    config: Path | None,
-    tenant: str,
-    campaign: str,
-    reason: str,
-    by: str,
-    span: str | None,
-    as_json: bool,
-) -> None:
-    document: dict[str, Any] = {"op": op, "scope": {"campaign": campaign}, "by": by or _by()}
-    if reason:
-        document["reason"] = reason
-    if span:
-        document["for"] = span
-    async with door(config) as opened:
-        answer = await order(opened, "control", tenant, fresh_key(op), documents.encode(document))
-    if as_json:
-        show.json_line(answer)
-        return
-    count = int(answer.get("count", 0))
-    if op == "purge":
-        click.echo(f"campaign {campaign} is purged: {count:,} messages dropped")
-    elif count:
-        click.echo(f"campaign {campaign} {DONE[op]}{f' for {span}' if span else ''}")
-    else:
-        click.echo(f"campaign {campaign} was neither suspended nor held; nothing changed")
 
 
 def _command(op: str) -> click.Command:
     @config_option
     @click.argument("tenant")
     @click.argument("campaign")
-    @click.option("--reason", default="", metavar="TEXT", help="Kept with the order and shown in its events.")
-    @click.option("--by", default="", metavar="WHO", help="Who gives the order; default: user@host.")
+    @order_options
     @json_option
     @awaited
     async def command(
         config: Path | None, tenant: str, campaign: str, reason: str, by: str, as_json: bool,
-        span: str | None = None,
+        span: str | None = None, rate: str | None = None,
     ) -> None:  # fmt: skip
-        await _carry_out(op, config, tenant, campaign, reason, by, span, as_json)
+        scope = {"campaign": campaign}
+        answer = await give(config, op, tenant, scope, reason=reason, by=by, span=span, rate=rate)
+        if as_json:
+            show.json_line(answer)
+        else:
+            click.echo(said(op, f"campaign {campaign}", answer, span))
 
     told, example = WORDS[op]
     text = f"{told}\n\n\b\nExample:\n  mta campaign {op} acme spring-26 {example}".rstrip()
     callback: Callable[..., object] = command
-    if op == "suspend":
-        callback = click.option(
-            "--for", "span", metavar="TIME", help="Such as 30m, 2h, 7d; default: until resumed."
-        )(command)
+    if op in ("suspend", "limit"):
+        callback = span_option(callback)
+    if op == "limit":
+        callback = click.option("--rate", metavar="RATE", required=True, help="Such as 1000/h.")(callback)
     return click.command(op, help=text)(callback)
 
 
-ORDERS = tuple(_command(op) for op in DONE)
+ORDERS = tuple(_command(op) for op in WORDS)

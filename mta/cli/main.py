@@ -17,8 +17,10 @@ from mta.cli.dkim import dkim
 from mta.cli.events import events
 from mta.cli.failure import INTERRUPTED, SOFTWARE, USAGE, Failure, failure_of
 from mta.cli.queue import queue
+from mta.cli.queue_orders import ORDERS as QUEUE_ORDERS
 from mta.cli.run import check_config, demo, run
 from mta.cli.send import send
+from mta.cli.site import site
 from mta.cli.tenant import tenant
 
 
@@ -85,5 +87,7 @@ def campaign() -> None:
 
 for command in (campaign_submit, campaign_list, campaign_show, campaign_report, *ORDERS):
     campaign.add_command(command)
-for command in (run, demo, check_config, send, tenant, campaign, queue, events, dkim, acl):
+for command in QUEUE_ORDERS:
+    queue.add_command(command)
+for command in (run, demo, check_config, send, tenant, campaign, queue, site, events, dkim, acl):
     main.add_command(command)

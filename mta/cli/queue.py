@@ -37,7 +37,8 @@ def queue() -> None:
 async def list_queue(config: Path | None, as_json: bool) -> None:
     """Show the queue by class, the workers with their leases, and what is suspended or held.
 
-    `entries` are submissions not yet taken in; `held` mail waits behind a gate.
+    `entries` are submissions not yet taken in; `ready` mail stands in lanes, `packed` mail waits until there is room
+    for it, `scheduled` mail until its time. Exact, and as quick for millions as for one.
 
     \b
     Example:
@@ -49,31 +50,34 @@ async def list_queue(config: Path | None, as_json: bool) -> None:
     async with door(config) as opened:
         look = Inspect(opened.client, opened.keys)
         now, submitted = await look.now(), await look.submitted()
-        survey, workers = await look.survey(), await look.workers()
+        depths, workers = await look.depth(), await look.workers()
         gates = await Control(opened.client, opened.keys).gates()
         status = await opened.producer.status()
-    totals = _grouped(survey.lanes, lambda lane: CLASSES[lane.cls])
-    by_class = {name: totals.get(name, dict.fromkeys(STATES, 0)) for name in CLASSES}
-    for name, counts in by_class.items():
-        counts["entries"] = submitted[name]
+    by_class = {
+        name: {
+            "entries": submitted[name],
+            "ready": depth.ready,
+            "packed": depth.packed,
+            "scheduled": depth.scheduled,
+        }
+        for name, depth in zip(CLASSES, depths, strict=True)
+    }
     if as_json:
         show.as_json(
             {
                 "classes": by_class,
+                "in_flight": sum(one.in_flight for one in workers),
                 "control_entries": submitted["control"],
-                "complete": survey.complete,
                 "workers": [_worker(one) for one in workers],
                 "gates": {scope: _gate(gate) for scope, gate in gates.items()},
                 "status": status,
             }
         )
         return
-    columns = ("entries", *STATES)
+    columns = ("entries", "ready", "packed", "scheduled")
     rows = [(name, *(counts[column] for column in columns)) for name, counts in by_class.items()]
     rows.append(("all", *(sum(counts[column] for counts in by_class.values()) for column in columns)))
-    show.table("queue", ("class", *(column.replace("_", " ") for column in columns)), rows)
-    if not survey.complete:
-        show.note(INCOMPLETE)
+    show.table("queue", ("class", *columns), rows)
     if status.get("accepting") == "0":
         show.note(f"the engine accepts no mail: {show.plain(status.get('why', ''))}")
     leases = [(one.name, one.in_flight, _lease(one)) for one in workers]
@@ -194,6 +198,9 @@ def _gate(gate: "Gate") -> dict[str, object]:
     return {"state": gate.state, "reason": gate.reason, "by": gate.by, "until": gate.until}
 
 
+KINDS = {"t": "tenant", "c": "campaign", "s": "site", "d": "domain", "r": "recipient", "m": "message"}
+
+
 def _scope(scope: str) -> str:
     kind, _, rest = scope.partition("|")
-    return f"{ {'t': 'tenant', 'c': 'campaign', 's': 'site'}.get(kind, kind) } {rest.replace('|', '/')}"
+    return f"{KINDS.get(kind, kind)} {rest.replace('|', '/')}"

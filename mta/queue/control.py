@@ -122,5 +122,5 @@ class Control:
         found: set[str] = set()
         for shard in range(self.keys.shards):
             for name in await self.client.smembers(f"{self.keys.base(shard)}of:{tenant}"):
-                found.add(name.decode().partition("|")[2])
+                found.add(name.decode())
         return sorted(found)

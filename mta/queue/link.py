@@ -11,6 +11,8 @@ from redis.exceptions import AuthenticationError, OutOfMemoryError, RedisError, 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from mta.queue.wire import packed
+
 CALL_SECONDS = 30.0  # a script holds the server for milliseconds; half a minute means it is gone
 
 
@@ -108,6 +110,8 @@ def connect(server: Server, *, blocking: bool = False) -> Client:
     if server.ca_file and server.url.startswith("rediss:"):
         options["ssl_ca_certs"] = server.ca_file
     client: Client = _Client.from_url(server.url, **options)
+    pool = client.connection_pool
+    pool.connection_class = packed(pool.connection_class)
     return client
 
 

@@ -35,10 +35,9 @@ def taken_in(mta) -> dict:
 def test_the_classes_the_worker_and_the_gate_are_shown(mta, idle_engine, mailing) -> None:
     fill(mta, mailing)
     found = taken_in(mta)
-    assert found["complete"]
     bulk, transactional = found["classes"]["bulk"], found["classes"]["transactional"]
-    assert (bulk["waiting"], bulk["held"], bulk["scheduled"], bulk["in_flight"]) == (7, 3, 0, 0)
-    assert (transactional["waiting"], transactional["held"]) == (3, 0)
+    assert (bulk["ready"], bulk["packed"], bulk["scheduled"], found["in_flight"]) == (10, 0, 0, 0)
+    assert (transactional["ready"], transactional["packed"]) == (3, 0)
     assert [(one["name"], one["in_flight"]) for one in found["workers"]] == [("w1", 0)]
     gate = found["gates"]["c|acme|winter"]
     assert (gate["state"], gate["reason"]) == ("suspended", "wrong price")
