@@ -213,7 +213,11 @@ class Keeper:
         return False
 
     async def prune(self) -> bool:
-        """Remove archive files that are past their time."""
+        """Remove archive files that are past their time, and campaigns that nobody can ask the archive for any more."""
         archive, settings = self.doors.archive, self.settings
         await asyncio.to_thread(archive.prune, time.time(), settings.keep_entries_s, settings.keep_events_s)
+        before = int((time.time() - settings.keep_entries_s) * 1000)
+        for tenant, campaign in await self.doors.campaigns.older(before):
+            if (await self.doors.progress.totals(tenant, campaign))["queued"] == 0:
+                await self.doors.campaigns.forget(tenant, campaign)
         return False

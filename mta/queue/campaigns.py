@@ -108,6 +108,23 @@ class Campaigns:
         value = await self.client.hget(self.keys.campaign(tenant, campaign), "closed")
         return value.decode() if value else ""
 
+    async def older(self, before: int, most: int = 200) -> list[tuple[str, str]]:
+        """Return (tenant, campaign) that arrived before a time (ms since 1970), oldest first."""
+        rows = await self.client.zrangebyscore(self.keys.campaigns, "-inf", before, start=0, num=most)
+        return [tuple(row.decode().split("|", 1)) for row in rows]
+
+    async def forget(self, tenant: str, campaign: str) -> None:
+        """Remove a campaign and its totals; its events stay in the archive."""
+        pipe = self.client.pipeline(transaction=False)
+        pipe.delete(self.keys.campaign(tenant, campaign))
+        pipe.delete(self.keys.progress(tenant, campaign))
+        for shard in range(self.keys.shards):
+            pipe.delete(f"{self.keys.base(shard)}count:{tenant}|{campaign}")
+            pipe.hdel(f"{self.keys.base(shard)}scopes", f"c|{tenant}|{campaign}")
+            pipe.hdel(f"{self.keys.base(shard)}pace", f"c|{tenant}|{campaign}")
+        await pipe.execute()
+        await self.client.zrem(self.keys.campaigns, f"{tenant}|{campaign}")  # last: else nobody would finish
+
     async def list(self, most: int = 1000) -> list[tuple[str, str]]:
         """Return (tenant, campaign), newest first."""
         rows = await self.client.zrevrange(self.keys.campaigns, 0, most - 1)
