@@ -115,7 +115,11 @@ class Supervisor:
         directory = self.settings.paths.redis
         try:
             return embedded.start(
-                directory, binary=redis.binary, durability=redis.durability, port=redis.port
+                directory,
+                binary=redis.binary,
+                durability=redis.durability,
+                port=redis.port,
+                memory=self.settings.redis.memory,
             )
         except NoServer as error:
             raise Stop(UNAVAILABLE, str(error)) from error

@@ -4,6 +4,7 @@ Unix socket in a private directory, append-only file, no eviction: what `link.ch
 """
 
 import ctypes
+import os
 import shutil
 import signal
 import subprocess
@@ -71,12 +72,15 @@ class Embedded:
             self.process.stderr.close()
 
 
-def start(directory: Path, *, binary: str = "", durability: str = "always", port: int = 0) -> Embedded:
+def start(
+    directory: Path, *, binary: str = "", durability: str = "always", port: int = 0, memory: int = 0
+) -> Embedded:
     """Start the server with its data in `directory` and return it once it answers; raise NoServer.
 
     To be called in a thread that lives as long as the server shall, as the main thread does: it ends with it.
 
-    `port` opens loopback TCP beside the socket, for web tiers that can't use unix sockets.
+    `memory` is the most bytes it may hold, 0 = half of the machine's: beyond that it refuses new mail, and is
+    not ended by the kernel. `port` opens loopback TCP beside the socket, for web tiers that can't use unix sockets.
     """
     program = find_binary(binary)
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -96,6 +100,7 @@ def start(directory: Path, *, binary: str = "", durability: str = "always", port
         "--dir", str(directory),
         "--appendonly", "yes",
         "--appendfsync", durability,
+        "--maxmemory", str(memory or _half_of_all()),
         "--maxmemory-policy", "noeviction",
         "--save", "",
         "--daemonize", "no",
@@ -117,6 +122,10 @@ def start(directory: Path, *, binary: str = "", durability: str = "always", port
             raise NoServer(f"{program} did not start: {said or ' '.join(tail) or 'no reason given'}")
         time.sleep(0.01)
     return Embedded(process, socket)
+
+
+def _half_of_all() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
 def _end_with_parent() -> None:

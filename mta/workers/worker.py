@@ -170,7 +170,7 @@ class Worker:
                 await self._sleep(1.0)
                 continue
             try:
-                took, soonest = await self._take(want, max(most, 0) + HIGH, reports)
+                took, soonest = await self._take(want, max(most, 0), reports)
             except QueueDown:
                 paths.untold(reports)
                 raise

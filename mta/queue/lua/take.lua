@@ -2,7 +2,8 @@
 -- parts: lanes lease terms draw permit
 -- Hand a worker batches it may send at once: class by class, within every limit, under its lease.
 -- A = { worker, epoch, want, high, most, lease, { interval, tolerance, connections, batch }, floor, reports }
---   want     messages at most (<= 256); high: this many more, but of the two higher classes only; most  batches at most
+--   want     messages at most (<= 256); most  batches at most; high: this many more of each, but of the two higher
+--            classes only
 --   defaults of a path without limits of its own: interval ms per message (0 = no limit), tolerance ms of
 --   burst, open connections, messages per batch
 --   floor    share of what is taken that a lower class gets while higher ones wait too
@@ -112,12 +113,13 @@ end
 
 local function serve(cls, budget)
   local got, looked = 0, 0
-  while got < budget and #out - 3 < A[5] and looked < 64 do
+  local most = A[5] + (cls < 2 and A[4] or 0)
+  while got < budget and #out - 3 < most and looked < 64 do
     local due = call('ZRANGEBYSCORE', P .. 'due:' .. cls, '-inf', NOW, 'LIMIT', 0, 16)
     if #due == 0 then break end
     for _, path in ipairs(due) do
       looked = looked + 1
-      if got >= budget or #out - 3 >= A[5] then break end
+      if got >= budget or #out - 3 >= most then break end
       got = got + visit(path, cls, budget - got)
     end
   end
