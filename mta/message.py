@@ -47,6 +47,7 @@ class MessageId(msgspec.Struct, frozen=True, array_like=True, order=True):
 
 
 ID_BYTES = 9
+ROW_BYTES = 2  # the last of them
 
 
 class Record(msgspec.Struct, array_like=True):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from mta.event import event, flat
 from mta.identity import recipient_id
-from mta.ingest.sorter import Mailing, Sorted, Sorter, item, totals
+from mta.ingest.sorter import Mailing, Sorted, Sorter, items, totals
 from mta.message import ID_BYTES, Class, Lane, Record
 from mta.queue import packs
 from mta.queue.codec import NewerFormat
@@ -157,9 +157,8 @@ class Expander:
                 free = len(positions)  # it was asked for
             now, later = positions[:free], positions[free:]
             if now:
-                groups.append(
-                    [lane, 0, *(item(mailing, self.shard, pack.rows[at].number, records[at]) for at in now)]
-                )
+                numbered = [(pack.rows[at].number, records[at]) for at in now]
+                groups.append([lane, 0, *items(mailing, self.shard, numbered)])
             if later:
                 packed.append((lane, 0, _again(pack, [pack.rows[at] for at in later])))
         return groups, packed
@@ -175,7 +174,7 @@ class Expander:
     ) -> None:
         # Another shard's part goes first and is remembered there by the pack's id, so a repeat puts nothing twice.
         groups = [
-            [lane, 0, *(item(mailing, shard, pack.rows[at].number, records[at]) for at in positions)]
+            [lane, 0, *items(mailing, shard, [(pack.rows[at].number, records[at]) for at in positions])]
             for lane, positions in part.lanes.items()
         ]
         await self.queues[shard].put(f"pack:{picked.id.hex()}", 1, groups, part.events)

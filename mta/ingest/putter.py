@@ -8,7 +8,7 @@ from zlib import crc32
 from mta.event import event, flat
 from mta.ingest.entry import Submission
 from mta.ingest.rows import BadRow, Row
-from mta.ingest.sorter import Mailing, Sorted, Sorter, item, totals
+from mta.ingest.sorter import Mailing, Sorted, Sorter, items, totals
 from mta.message import ID_BYTES, Flag, Record
 from mta.queue import packs
 from mta.queue.lanes import MOST, Queue
@@ -49,7 +49,7 @@ class Putter:
             parts.setdefault(0, Sorted())
         for shard, part in sorted(parts.items()):
             groups = [
-                [lane, not_before or 0, *(item(mailing, shard, *records[at]) for at in positions)]
+                [lane, not_before or 0, *items(mailing, shard, (records[at] for at in positions))]
                 for lane, positions in part.lanes.items()
             ]
             left = part.count - part.stopped

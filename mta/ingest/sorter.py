@@ -1,19 +1,18 @@
 """Recipients to where they belong: the suppressed told apart, the others to the lanes of their sites. For the putter
 and the expander alike."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
 
 from mta.event import event, flat
 from mta.ingest.routing import Routing
-from mta.message import Class, Lane, MessageId, Record
+from mta.message import ROW_BYTES, Class, Lane, MessageId, Record
 from mta.queue import codec
 from mta.queue.suppression import Suppressions
 
 DEFAULT_POOL = "default"
-BETWEEN_LANE = "|"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +79,10 @@ class Sorter:
         return parts
 
 
-def item(mailing: Mailing, shard: int, number: int, record: Record) -> bytes:
-    """Return the queue item of a recipient."""
-    return codec.encode(MessageId(shard, mailing.entry, number).pack(), record)
+def items(mailing: Mailing, shard: int, numbered: Iterable[tuple[int, Record]]) -> list[bytes]:
+    """Return the queue items of recipients by their row numbers."""
+    stem = MessageId(shard, mailing.entry, 0).pack()[:-ROW_BYTES]
+    return [codec.encode(stem + number.to_bytes(ROW_BYTES, "big"), record) for number, record in numbered]
 
 
 def totals(mailing: Mailing, **counts: int) -> list[tuple[str, str, int]]:

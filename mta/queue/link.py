@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import redis.asyncio as aioredis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, OutOfMemoryError, RedisError, ResponseError
+from redis.exceptions import AuthenticationError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -51,7 +51,8 @@ _DOWN = (
     RedisConnectionError,
     RedisTimeoutError,
     OSError,
-)  # a server that still loads is a ConnectionError, too
+    ReadOnlyError,
+)  # a server that still loads is a ConnectionError, too; one that was demoted to a replica is read-only
 
 
 def _said(error: Exception) -> QueueDown | QueueFull | None:
@@ -84,6 +85,9 @@ class _Client(aioredis.Redis):
         try:
             return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except (RedisError, OSError) as error:
+            if isinstance(error, ReadOnlyError):
+                # Another server is the primary now: the address leads there, these connections do not.
+                await self.connection_pool.disconnect(inuse_connections=False)
             if (said := _said(error)) is not None:
                 raise said from error
             raise

@@ -112,7 +112,7 @@ class Upkeep:
         await self.client.hset(self.keys.status, mapping=fields)
 
     async def memory_percent(self) -> int:
-        """Return how much of maxmemory is used; of the server's machine where it has no limit, 0 where it tells neither."""
+        """Return how much of its memory limit the server uses; of its machine's memory where it has none."""
         info = await self.client.info("memory")
         most = int(info.get("maxmemory", 0)) or int(info.get("total_system_memory", 0))
         return int(info["used_memory"]) * 100 // most if most else 0
