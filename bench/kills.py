@@ -29,11 +29,11 @@ SINK = ("--delay-ms", "5", "--dot-delay-ms", "150")
 
 
 def workers(root: int) -> list[int]:
-    """Return the pids of the engine's workers: they are called mta-worker<n>."""
+    """Return the pids of the engine's workers: they are called mta-worker<n> and mta-courier<n>."""
     found = []
     for process in psutil.Process(root).children(recursive=True):
         try:
-            if process.name().startswith("mta-worker"):
+            if process.name().startswith(("mta-worker", "mta-courier")):
                 found.append(process.pid)
         except psutil.Error:
             continue

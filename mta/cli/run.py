@@ -12,7 +12,7 @@ from mta.cli.options import config_option, json_option, loaded
 if TYPE_CHECKING:
     from mta.config.load import Loaded
 
-ROLES = ("ingest", "express", "worker", "inbound", "web", "keeper", "all")
+ROLES = ("ingest", "express", "worker", "courier", "inbound", "web", "keeper", "all")
 
 
 @click.command()

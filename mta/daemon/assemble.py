@@ -107,7 +107,7 @@ def resolver(settings: Settings) -> Resolver:
     return Resolver(asker(servers), net.ipv6, net.allow_private, memory)
 
 
-def plan(settings: Settings, name: str) -> Plan:
+def plan(settings: Settings, name: str, *, courier: bool = False) -> Plan:
     """Return a worker's plan; raise ConfigError when the shaping file is wrong."""
     limits, workers, net = settings.limits, settings.workers, settings.net
     rules = shaping(settings)
@@ -118,6 +118,7 @@ def plan(settings: Settings, name: str) -> Plan:
         sessions=workers.sessions,
         opening=workers.opening,
         in_flight=settings.queue.in_flight_most,
+        courier=courier,
         idle_seconds=workers.idle,
         batch_most=limits.batch,
         floor=settings.queue.floor,

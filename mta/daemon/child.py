@@ -45,8 +45,14 @@ def _call(name: str) -> None:
         Path("/proc/self/comm").write_text(f"mta-{name}"[:15])
 
 
+# Roles that use up whatever processor there is: they let the others go first, which have little to do and people who
+# wait for it (Redis, express, courier, inbound, web).
+YIELDING = {"worker": 5, "ingest": 5}
+
+
 def run(settings: Settings, role: str, name: str, url: str, pipe: Connection | None) -> int:
     """Run a role until it is told to stop; return its exit code."""
+    os.nice(YIELDING.get(role, 0))
     logs.configure(settings.log.level, settings.log.format, name)
     faulthandler.enable()  # systemd's watchdog ends a hung process with SIGABRT: the log then shows where it hung
     try:

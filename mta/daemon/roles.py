@@ -37,7 +37,7 @@ from mta.workers.plan import Doors
 from mta.workers.worker import Worker
 
 LOG_SECONDS = 0.5
-ROLES = ("keeper", "ingest", "express", "worker", "inbound", "web")
+ROLES = ("keeper", "ingest", "express", "worker", "courier", "inbound", "web")
 
 
 class Role(Protocol):
@@ -66,6 +66,7 @@ async def build(settings: Settings, role: str, name: str, url: str) -> Role:
         "ingest": ingest,
         "express": express,
         "worker": _worker,
+        "courier": partial(_worker, courier=True),
         "keeper": _keeper,
         "inbound": inbound,
         "web": web,
@@ -174,7 +175,7 @@ class _Workers:
         self.watch.log.reopen()  # a rotation may have moved the file away
         if settings is not None:
             for worker in self.workers:
-                worker.replan(assemble.plan(settings, worker.plan.name))
+                worker.replan(assemble.plan(settings, worker.plan.name, courier=worker.plan.courier))
 
     def snapshot(self) -> dict[str, Any]:
         meter = self.watch.meter
@@ -193,7 +194,7 @@ class _Workers:
         await self.queueing.close()
 
 
-async def _worker(settings: Settings, name: str, queueing: Queueing) -> Role:
+async def _worker(settings: Settings, name: str, queueing: Queueing, *, courier: bool = False) -> Role:
     client, keys, net = queueing.client, queueing.keys, settings.net
     keyring = Keyring(settings.dkim_keys)
     suppressions = Suppressions(client, keys, queueing.secrets.suppression)
@@ -234,5 +235,5 @@ async def _worker(settings: Settings, name: str, queueing: Queueing) -> Role:
             classify=partial(assemble.classify_reply, rules),
             told=watch.told,
         )
-        workers.append(Worker(assemble.plan(settings, here), doors))
+        workers.append(Worker(assemble.plan(settings, here, courier=courier), doors))
     return _Workers(workers, journals, keyring, queueing, watch)

@@ -23,7 +23,7 @@ from mta.daemon.notify import notify
 from mta.queue import embedded
 from mta.queue.embedded import Embedded, NoServer
 
-STOP_ORDER = ("ingest", "express", "worker", "inbound", "web", "keeper")
+STOP_ORDER = ("ingest", "express", "worker", "courier", "inbound", "web", "keeper")
 QUICK_DEATH = 5.0  # a role that lived shorter waits before it is started again
 LONGEST_WAIT = 10.0
 SERVER_SECONDS = 0.5  # how often the embedded server is looked after
@@ -58,6 +58,7 @@ class Supervisor:
         self.roles = [Kept("keeper", "keeper"), Kept("ingest", "ingest1"), Kept("express", "express1")]
         count = settings.workers.count or os.cpu_count() or 1
         self.roles += [Kept("worker", f"worker{number}") for number in range(1, count + 1)]
+        self.roles.append(Kept("courier", "courier1"))
         if settings.inbound.listen:
             self.roles.append(Kept("inbound", "inbound1"))
         if settings.web.listen:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mta.event import event, flat
-from mta.ingest.codes import KEY_CONFLICT, UNKNOWN_CAMPAIGN, Refusal, Refused
+from mta.ingest.checked import Message
+from mta.ingest.codes import ID_TAKEN, KEY_CONFLICT, UNKNOWN_CAMPAIGN, Refusal, Refused
 from mta.ingest.entry import CONTROL_LABEL, Submission, read
 from mta.ingest.mailroom import Accepted, Mailroom, NotYet
 from mta.ingest.office import Office
@@ -37,6 +38,10 @@ def _uncounted(*_: object, **__: object) -> None:
 def _is_purge(entry: StreamEntry) -> bool:
     # Good enough to choose a task; the entry is read and checked there.
     return b'"purge"' in entry[2].get(b"data", b"")
+
+
+def _message_id(submission: Submission) -> str:
+    return submission.document.id if isinstance(submission.document, Message) else ""
 
 
 class Ingest:
@@ -152,8 +157,8 @@ class Ingest:
             await self._accept(submission, entry_id, label)
         except Refused as refused:
             # A refused entry does not use up its key: the cure may be another document under the same one.
-            if refused.code != KEY_CONFLICT:
-                await self.intake.forget(submission.tenant, submission.key)
+            if refused.code not in (KEY_CONFLICT, ID_TAKEN):
+                await self.intake.forget(submission.tenant, submission.key, _message_id(submission))
             await self._refuse(entry, Refusal(refused.code, refused.why, submission.key, submission.tenant))
             return True
         except NotYet as missing:
@@ -171,13 +176,16 @@ class Ingest:
             submission.data, digest_size=16, person=f"{label[:7]}/{submission.kind[:7]}".encode()
         ).digest()
         tenant, key = submission.tenant, submission.key
-        opened = await self.intake.begin(tenant, key, digest)
+        message_id = _message_id(submission)
+        opened = await self.intake.begin(tenant, key, digest, message_id)
         born = int(entry_id.partition(b"-")[0])
         if opened.state == "conflict":
             raise Refused(
                 KEY_CONFLICT, f"`key` {key} was used within 24 h for other bytes; use a new key for new mail"
             )
         eid = f"{tenant}/{key}/accepted"
+        if opened.state == "taken":
+            raise Refused(ID_TAKEN, f"`id` {message_id} was submitted under another key; choose another id")
         if opened.state == "repeat":
             await self._repeated(submission, entry_id, born, opened.accepted, opened.refused)
             return

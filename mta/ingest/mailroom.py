@@ -4,6 +4,7 @@ Every step may be repeated after a crash: a put is remembered per chunk, a defin
 an entry are cut by row number alone, so a second run cuts them the same way.
 """
 
+import time
 from dataclasses import dataclass, field
 
 from mta import tenancy
@@ -16,7 +17,6 @@ from mta.ingest.codes import (
     BAD_TEMPLATE,
     CAMPAIGN_CLOSED,
     CAMPAIGN_CONFLICT,
-    ID_TAKEN,
     KIND,
     NOT_ALLOWED,
     UNKNOWN_TENANT,
@@ -42,6 +42,8 @@ from mta.queue.terms import Terms, TermsBook
 from mta.tenancy import Profile
 
 COMPILED_KEPT = 200
+PROFILES_KEPT = 10_000
+PROFILE_SECONDS = 1.0  # for so long a tenant's changes may go unnoticed
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +77,21 @@ class Mailroom:
     terms: TermsBook
     rules: Rules = Rules()
     _compiled: dict[bytes, Compiled] = field(default_factory=dict)
+    _profiles: dict[str, tuple[float, Profile]] = field(default_factory=dict)
     _read: dict[bytes, Campaign] = field(default_factory=dict)
 
     async def profile(self, tenant: str) -> Profile:
         """Return the tenant's profile; raise Refused when it is unknown and must not be."""
+        known = self._profiles.get(tenant)
+        if known is not None and known[0] > time.monotonic():
+            return known[1]
         document = await self.campaigns.tenant(tenant)
         if document is not None:
-            return tenancy.decode(document)
+            found = tenancy.decode(document)
+            if len(self._profiles) >= PROFILES_KEPT:
+                self._profiles.clear()
+            self._profiles[tenant] = (time.monotonic() + PROFILE_SECONDS, found)
+            return found
         if not self.rules.open_tenants:
             raise Refused(
                 UNKNOWN_TENANT, f"`tenant` {tenant} is not known here; submit its `tenant` document first"
@@ -216,8 +226,6 @@ class Mailroom:
                 NOT_ALLOWED,
                 f"`envelope_from` must lie in the tenant's bounce domain {profile.bounce_domain or '(it has none)'}",
             )
-        if not await self.intake.claim(submission.tenant, message.id, submission.key):
-            raise Refused(ID_TAKEN, f"`id` {message.id} was submitted under another key; choose another id")
         mailing = convert.mailing_of_message(submission.tenant, message)
         encoded = mailings.encode(mailing)
         if mailing.raw is None:

@@ -24,7 +24,7 @@ StreamEntry = tuple[str, bytes, dict[bytes, bytes]]  # stream, entry id, fields
 class Opened(msgspec.Struct, array_like=True, frozen=True):
     """What is known of a submission entry by its key."""
 
-    state: str  # new | resume | repeat | conflict
+    state: str  # new | resume | repeat | conflict | taken
     entry: int
     chunk: int
     accepted: int
@@ -113,17 +113,24 @@ class Intake:
         order = {stream: number for number, stream in enumerate([self.control, *self.every])}
         return sorted(out, key=lambda entry: order[entry[0]])
 
-    async def begin(self, tenant: str, key: str, digest: bytes) -> Opened:
-        """Open an entry by its idempotency key; a known key gives what became of it."""
+    async def begin(self, tenant: str, key: str, digest: bytes, message_id: str = "") -> Opened:
+        """Open an entry by its idempotency key; a known key gives what became of it.
+
+        `message_id` is bound to the key; state `taken` when it is bound to another.
+        """
         base = self.keys.base(0)
-        arguments = [f"{tenant}:{key}", digest, self.keys.shards, 0]
+        bound = f"{tenant}:{message_id}" if message_id else ""
+        arguments = [f"{tenant}:{key}", digest, self.keys.shards, 0, bound, key]
         word, *numbers = await scripts.run(self.client, "begin", base, arguments)
         return Opened(word.decode(), *(int(number) for number in numbers))
 
-    async def forget(self, tenant: str, key: str) -> None:
-        """Free the key of a refused entry of which nothing was put."""
+    async def forget(self, tenant: str, key: str, message_id: str = "") -> None:
+        """Free the key, and the message id, of a refused entry of which nothing was put."""
         name = f"{self.keys.base(0)}seen:{tenant}:{key}"
         if await self.client.hget(name, "chunk") is None:
+            bound = f"{self.keys.base(0)}id:{tenant}:{message_id}"
+            if message_id and await self.client.get(bound) == key.encode():
+                await self.client.delete(bound)
             await self.client.delete(name)
 
     async def accept(
@@ -162,13 +169,6 @@ class Intake:
         pipe.xack(stream, GROUP, entry_id)
         pipe.xdel(stream, entry_id)
         await pipe.execute()
-
-    async def claim(self, tenant: str, message_id: str, key: str) -> bool:
-        """Bind a message id to the key it came under; False when it is bound to another."""
-        name = f"{self.keys.base(0)}id:{tenant}:{message_id}"
-        if await self.client.set(name, key, nx=True, ex=SEEN_SECONDS):
-            return True
-        return bool(await self.client.get(name) == key.encode())
 
     async def blob(self, digest: str) -> bytes | None:
         """Return bytes a producer put aside, or None when they are not there."""

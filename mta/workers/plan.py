@@ -28,6 +28,7 @@ class Plan:
     sessions: int = 500
     opening: int = 32  # sessions being opened at once: connecting costs ten times a message
     in_flight: int = 4096
+    courier: bool = False  # takes urgent and transactional mail alone, so that bulk never keeps its processor
     idle_seconds: float = 10.0
     batch_most: int = 64
     floor: float = FLOOR  # share of what is sent that a lower class gets while higher ones wait too

@@ -149,45 +149,44 @@ class Worker:
         while not self._draining:
             self._kick.clear()
             flying = len(self.delivery.flying)
-            want = min(self.window.size - flying, MOST)
-            most = min(self.plan.sessions - paths.busy, self.plan.opening - dispatch.opening)
-            if want <= 0 or most <= 0:
-                want = 0
+            most = max(0, min(self.plan.sessions - paths.busy, self.plan.opening - dispatch.opening))
+            room = max(0, min(self.window.size - flying, MOST)) if most else 0
+            want, high = (0, room) if self.plan.courier else (room, HIGH)
             # A call costs the same for one message as for fifty: wait for room, but not for long, and not when
             # mail of a higher class has come.
             hasty, self._hasty = self._hasty, False
             if (
                 flying
                 and not hasty
-                and want < self.window.size // ROOM
+                and room < self.window.size // ROOM
                 and time.monotonic() - took_at < LAG_SECONDS
             ):
                 await self._sleep(LAG_SECONDS)
                 continue
             took_at = time.monotonic()
             reports = paths.reports()
-            if want == 0 and not hasty and not reports and self.lease.held:
+            if room == 0 and not hasty and not reports and self.lease.held:
                 await self._sleep(1.0)
                 continue
             try:
-                took, soonest = await self._take(want, max(most, 0), reports)
+                took, soonest = await self._take(want, high, most, reports)
             except QueueDown:
                 paths.untold(reports)
                 raise
             if took:
                 # Others that finish in this moment are served by the same call.
                 await asyncio.sleep(PAUSE_BETWEEN_TAKES)
-            elif want and soonest >= 0:
+            elif room and soonest >= 0:
                 await self._sleep(min(1.0, max(soonest, 5) / 1000))
             else:
                 await self._sleep(1.0)
 
-    async def _take(self, want: int, most: int, reports: Sequence[Report]) -> tuple[int, int]:
+    async def _take(self, want: int, high: int, most: int, reports: Sequence[Report]) -> tuple[int, int]:
         plan = self.plan
         asked_at = boot_clock()
         taken = await self.queue.take(
             plan.name, self.lease.epoch, want=want, most=most, lease_ms=plan.lease_ms,
-            defaults=plan.defaults, reports=reports, high=HIGH, floor=plan.floor,
+            defaults=plan.defaults, reports=reports, high=high, floor=plan.floor,
         )  # fmt: skip
         self.lease.renewed(asked_at)
         now = time.monotonic()

@@ -1,7 +1,9 @@
 #!lua
 -- Open a submission entry by its idempotency key.
--- A = { seen, digest, shards, home }
--- Returns { state, entry, chunk, accepted, refused }:  state new | resume | repeat | conflict
+-- A = { seen, digest, shards, home, id, key }
+--   id  "<tenant>:<message id>" to be bound to `key`, "" = none
+-- Returns { state, entry, chunk, accepted, refused }:  state new | resume | repeat | conflict | taken
+--   taken: the id is bound to another key; nothing changed
 --   resume: an earlier ingest died part-way; chunks up to `chunk` are in their lanes already
 local seen = P .. 'seen:' .. A[1]
 local digest = call('HGET', seen, 'digest')
@@ -10,6 +12,10 @@ if digest then
   local word = 'resume'
   if digest ~= A[2] then word = 'conflict' elseif state[5] then word = 'repeat' end
   return { word, tonumber(state[1]), tonumber(state[2] or 0), tonumber(state[3] or 0), tonumber(state[4] or 0) }
+end
+if A[5] ~= '' and not call('SET', P .. 'id:' .. A[5], A[6], 'NX', 'EX', 86400)
+  and call('GET', P .. 'id:' .. A[5]) ~= A[6] then
+  return { 'taken', 0, 0, 0, 0 }
 end
 local entry = call('INCR', P .. 'entries') * A[3] + A[4]
 call('HSET', seen, 'digest', A[2], 'entry', number(entry))

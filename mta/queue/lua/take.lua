@@ -161,9 +161,9 @@ if call('EXISTS', shed) == 1 then
   call('DEL', shed)
 end
 
-if taken == 0 then call('SADD', P .. 'idle', worker) end
+if taken == 0 then call('SADD', P .. (want > 0 and 'idle' or 'idle:high'), worker) end
 local soonest
-for _, name in ipairs({ 'due:0', 'due:1', 'due:2', 'wheel', 'timed' }) do
+for _, name in ipairs({ 'due:0', 'due:1', 'wheel', 'timed', want > 0 and 'due:2' or nil }) do
   local first = call('ZRANGE', P .. name, 0, 0, 'WITHSCORES')
   if first[2] and (not soonest or tonumber(first[2]) < soonest) then soonest = tonumber(first[2]) end
 end

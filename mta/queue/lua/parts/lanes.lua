@@ -93,10 +93,11 @@ local function delay(name, payload, at)
   later(name .. '\n' .. payload, 1)
 end
 
--- Wake workers that found nothing to do; for the higher classes also those that are busy, since an open session of
--- theirs may be the way.
+-- Wake workers that found nothing to do: for the higher classes first those that take nothing else, and when nobody is
+-- idle the busy ones, too.
 local function wake(most, high)
-  local rung = call('SPOP', P .. 'idle', most)
+  local rung = high and call('SPOP', P .. 'idle:high', 1) or {}
+  if #rung == 0 then rung = call('SPOP', P .. 'idle', most) end
   if high and #rung == 0 then rung = call('ZRANGE', P .. 'workers', 0, 15) end
   for _, worker in ipairs(rung) do
     if call('EXISTS', P .. 'wake:' .. worker) == 0 then
@@ -155,4 +156,5 @@ local function release(worker)
   end
   call('DEL', P .. 'held:' .. worker, P .. 'wake:' .. worker, P .. 'shed:' .. worker)
   call('SREM', P .. 'idle', worker)
+  call('SREM', P .. 'idle:high', worker)
 end
