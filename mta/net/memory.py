@@ -26,18 +26,21 @@ class Memory:
 
 
 @dataclass(slots=True)
-class _Kept:
+class Kept:
+    """An answer and its times; `names` is a place for what was worked out of it once."""
+
     fresh_until: float
     stale_until: float
     answer: Answer | None  # None: the question failed
     why: str = ""
+    names: tuple[str, ...] = ()
 
 
 class Recall:
     """The answers of one resolver, the least lately used of which go first."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Key, _Kept] = OrderedDict()
+        self._kept: OrderedDict[Key, Kept] = OrderedDict()
         self.records = 0  # held; an answer without records counts as one
 
     def __repr__(self) -> str:
@@ -45,23 +48,30 @@ class Recall:
 
     def fresh(self, key: Key, now: float) -> tuple[Answer, float] | None:
         """Return the answer that holds at `now` and its seconds left; raise Unroutable for a fresh failure."""
+        kept = self.peek(key, now)
+        if kept is None:
+            return None
+        if kept.answer is None:
+            raise Unroutable(451, kept.why)
+        return kept.answer, kept.fresh_until - now
+
+    def peek(self, key: Key, now: float) -> Kept | None:
+        """Return what is kept and holds at `now`, be it a failure."""
         kept = self._kept.get(key)
         if kept is None or kept.fresh_until <= now:
             return None
         self._kept.move_to_end(key)
-        if kept.answer is None:
-            raise Unroutable(451, kept.why)
-        return kept.answer, kept.fresh_until - now
+        return kept
 
     def put(self, key: Key, answer: Answer, memory: Memory, now: float) -> None:
         """Keep an answer for its TTL within the clamps."""
         ttl = min(max(answer.ttl, memory.least_ttl), memory.most_ttl)
         if answer.values:
-            self._keep(key, _Kept(now + ttl, now + ttl + memory.stale, answer), memory)
+            self._keep(key, Kept(now + ttl, now + ttl + memory.stale, answer), memory)
         else:
             # Absence is never used after its time: the name may exist by now.
             until = now + min(ttl, memory.negative_ttl)
-            self._keep(key, _Kept(until, until, answer), memory)
+            self._keep(key, Kept(until, until, answer), memory)
 
     def failed(self, key: Key, why: str, memory: Memory, now: float) -> Answer | None:
         """Note that nobody answered; return the old answer where one may still be used."""
@@ -70,10 +80,10 @@ class Recall:
         if kept is not None and kept.answer is not None and kept.stale_until > now and key[1] != "TLSA":
             kept.fresh_until = min(now + STALE_SECONDS, kept.stale_until)
             return kept.answer
-        self._keep(key, _Kept(now + memory.failure_ttl, now, None, why), memory)
+        self._keep(key, Kept(now + memory.failure_ttl, now, None, why), memory)
         return None
 
-    def _keep(self, key: Key, kept: _Kept, memory: Memory) -> None:
+    def _keep(self, key: Key, kept: Kept, memory: Memory) -> None:
         old = self._kept.pop(key, None)
         self.records += _size(kept) - (_size(old) if old else 0)
         self._kept[key] = kept
@@ -82,5 +92,5 @@ class Recall:
             self.records -= _size(gone)
 
 
-def _size(kept: _Kept) -> int:
+def _size(kept: Kept) -> int:
     return max(1, len(kept.answer.values)) if kept.answer else 1

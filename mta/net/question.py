@@ -22,13 +22,18 @@ import dns.rdatatype
 import dns.resolver
 import dns.rrset
 
-from mta.net.lenient import ask_leniently
+from mta.net.nameserver import Server
 from mta.reply import Reply
 
 MOST_RECORDS: Final = 64  # of one answer that are kept; 255 MX records are an attack, not a mail system
 MOST_TEXT: Final = 4096  # characters of one TXT record: policies are announced in under 500
 EDNS_PAYLOAD: Final = 1232  # octets over UDP without fragments (DNS flag day 2020)
+MOST_TLSA: Final = (
+    8192  # octets of one TLSA record: a whole certificate, as DNS servers would rather not send
+)
 _HOST: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,252}[a-z0-9_])?\Z")
+
+Values = tuple[tuple[int, str], ...]
 
 
 class Unroutable(Exception):
@@ -44,10 +49,10 @@ class Answer:
     """What the DNS says: `values` of one type, or none; how long that holds, in seconds.
 
     A value is (preference, host) for MX, (0, address) for A and AAAA, (0, text) for TXT and (0, "3 1 1 hex") for
-    TLSA, where a record too short to have its three numbers is (0, "").
+    TLSA, where a record that can't be read or is beyond all measure is (0, "").
     """
 
-    values: tuple[tuple[int, str], ...]
+    values: Values
     ttl: float
     exists: bool = True  # False: NXDOMAIN
     secure: bool = False  # validated by a resolver we trust (the AD bit, RFC 4035 3.2.3)
@@ -65,20 +70,20 @@ def nameservers(
     `timeout` seconds for one server's answer, `lifetime` for all tries together.
     """
     resolver = dns.asyncresolver.Resolver(configure=not addresses)
-    if addresses:
-        servers: list[str | dns.nameserver.Nameserver] = []
-        for text in addresses:
-            host, _, port = text.rpartition(":")
-            if not host or "]" in port or (":" in host and not host.startswith("[")):
-                host, port = text, "53"
-            servers.append(dns.nameserver.Do53Nameserver(host.strip("[]"), int(port)))
-        resolver.nameservers = servers
+    for known in () if addresses else resolver.nameservers:
+        addresses = [*addresses, str(known)]
+    servers: list[str | dns.nameserver.Nameserver] = []
+    for text in addresses:
+        host, _, port = text.rpartition(":")
+        if not host or "]" in port or (":" in host and not host.startswith("[")):
+            host, port = text, "53"
+        servers.append(Server(host.strip("[]"), int(port)))
+    resolver.nameservers = servers
     resolver.lifetime = lifetime
     resolver.timeout = timeout
     resolver.use_edns(0, 0, EDNS_PAYLOAD)
-    resolver.set_flags(
-        dns.flags.RD | dns.flags.AD
-    )  # AD in a question asks for AD in the answer (RFC 6840 5.7)
+    # AD in a question asks for AD in the answer (RFC 6840 section 5.7).
+    resolver.set_flags(dns.flags.RD | dns.flags.AD)
     return resolver
 
 
@@ -97,18 +102,14 @@ def asker(resolver: dns.asyncresolver.Resolver, trusted: bool | None = None) -> 
     async def ask(name: str, kind: str) -> Answer:
         try:
             found = await resolver.resolve(name, kind, search=False, raise_on_no_answer=False)
+            kept = values(found.rrset)
+            if found.response.errors:
+                kept = _with_broken(kept, len(found.response.errors), name, kind)
             secure = believed and bool(found.response.flags & dns.flags.AD)
-            canonical = _host(found.canonical_name)
             ttl = float(found.chaining_result.minimum_ttl)
-            return Answer(values(found.rrset), ttl, True, secure, canonical)
+            return Answer(kept, ttl, True, secure, _host(found.canonical_name))
         except dns.resolver.NXDOMAIN as error:
             return _absent(error, believed)
-        except dns.resolver.NoNameservers as error:
-            # Each of dnspython's errors is (server, tcp, port, exception, response).
-            met = [each[3] for each in error.kwargs["errors"]]
-            if kind == "TLSA" and any(isinstance(one, dns.exception.FormError) for one in met):
-                return await _tlsa_leniently(resolver, name, believed)
-            raise _no_answer(name, kind, error) from error
         except (
             dns.name.LabelTooLong,
             dns.name.NameTooLong,
@@ -122,23 +123,7 @@ def asker(resolver: dns.asyncresolver.Resolver, trusted: bool | None = None) -> 
     return ask
 
 
-async def _tlsa_leniently(resolver: dns.asyncresolver.Resolver, name: str, believed: bool) -> Answer:
-    """Ask again so that a malformed record costs itself alone: dnspython drops the whole answer for it."""
-    servers = [(_address(each), _port(each)) for each in resolver.nameservers]
-    query = dns.message.make_query(name, "TLSA", use_edns=0, payload=EDNS_PAYLOAD)
-    query.flags |= dns.flags.AD
-    try:
-        response = await ask_leniently(query, servers, resolver.timeout)
-        chain = response.resolve_chaining()
-        ttl, canonical = float(chain.minimum_ttl), _host(chain.canonical_name)
-    except (dns.exception.DNSException, OSError, TimeoutError, EOFError) as error:
-        raise _no_answer(name, "TLSA", error) from error
-    broken = ((0, ""),) * min(len(response.errors), MOST_RECORDS)
-    secure = believed and bool(response.flags & dns.flags.AD)
-    return Answer(values(chain.answer) + broken, ttl, True, secure, canonical)
-
-
-def values(records: dns.rrset.RRset | None) -> tuple[tuple[int, str], ...]:
+def values(records: dns.rrset.RRset | None) -> Values:
     """Return the records as Answer.values, at most MOST_RECORDS.
 
     MX hosts that can be no host's name are left out; when none is left, (0, "") stands for them: there is an MX.
@@ -155,9 +140,24 @@ def values(records: dns.rrset.RRset | None) -> tuple[tuple[int, str], ...]:
         )
     if kind == dns.rdatatype.TLSA:
         return tuple(
-            (0, f"{one.usage} {one.selector} {one.mtype} {one.cert.hex()}") for one in records[:MOST_RECORDS]
+            (
+                0,
+                f"{one.usage} {one.selector} {one.mtype} {one.cert.hex()}"
+                if len(one.cert) <= MOST_TLSA
+                else "",
+            )
+            for one in records[:MOST_RECORDS]
         )
     return tuple((0, record.address) for record in records[:MOST_RECORDS])
+
+
+def _with_broken(kept: Values, broken: int, name: str, kind: str) -> Values:
+    """Return the values with what couldn't be read: records there are, so this must not look like absence."""
+    if kind == "TLSA":
+        return (*kept, *((0, ""),) * min(broken, MOST_RECORDS))
+    if not kept:
+        raise Unroutable(451, f"4.4.3 the {kind} records of {name} can't be read")
+    return kept
 
 
 def _host(name: dns.name.Name) -> str:
@@ -182,7 +182,3 @@ def _no_answer(name: str, kind: str, error: Exception) -> Unroutable:
 
 def _address(server: str | dns.nameserver.Nameserver) -> str:
     return server if isinstance(server, str) else str(getattr(server, "address", "0.0.0.0"))
-
-
-def _port(server: str | dns.nameserver.Nameserver) -> int:
-    return 53 if isinstance(server, str) else int(getattr(server, "port", 53))

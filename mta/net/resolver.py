@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from mta.net.hosts import MAX_ADDRESSES, Host, in_turn, share
 from mta.net.memory import Memory, Recall
 from mta.net.question import Answer, Ask, Unroutable, asker, nameservers
 from mta.net.ranges import is_private, literal
@@ -21,18 +22,6 @@ __all__ = [
 ]  # fmt: skip
 
 MAX_HOSTS = 16  # MX hosts looked at
-MAX_ADDRESSES = 5  # tried per delivery, as Postfix does (smtp_mx_address_limit)
-MAX_OF_HOST = 3  # of these, when another host has addresses too: one dead machine must not use up the tries
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """One address of one mail host; `secure` when MX and address were both validated (RFC 7672 section 2.2)."""
-
-    name: str
-    address: str
-    secure: bool = False
-    canonical: str = ""  # the host's name at the end of its CNAMEs, where it has such
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +112,20 @@ class Resolver:
         return Exchangers(_names(domain, mx), not mx.values, known[1] if known else 0.0, mx.secure)
 
     def known(self, domain: str) -> Exchangers | None:
-        """Return what `exchangers` would, from memory alone; None when it would have to ask or to refuse."""
-        try:
-            known = self.recall.fresh((domain, "MX"), self.clock())
-            if known is None:
-                return None
-            answer, ttl = known
-            return Exchangers(_names(domain, answer), not answer.values, ttl, answer.secure)
-        except Unroutable:
+        """Return what `exchangers` would, from memory alone; None when it would have to ask or to refuse.
+
+        Called for every message: what an answer means is worked out once.
+        """
+        now = self.clock()
+        kept = self.recall.peek((domain, "MX"), now)
+        if kept is None or kept.answer is None:
             return None
+        if not kept.names:
+            try:
+                kept.names = _names(domain, kept.answer)
+            except Unroutable:
+                return None
+        return Exchangers(kept.names, not kept.answer.values, kept.fresh_until - now, kept.answer.secure)
 
     async def hosts(self, domain: str) -> list[Host]:
         """Return the addresses to try for a domain, best first and at most MAX_ADDRESSES; raise Unroutable.
@@ -169,7 +163,7 @@ class Resolver:
             if len(found) > 1 and sum(map(len, found)) >= MAX_ADDRESSES:
                 break
         if found:
-            return _share(found)
+            return share(found)
         if loop:
             raise Unroutable(550, f"5.4.6 mail for {domain} loops back to this host")
         if trouble is not None:
@@ -180,6 +174,16 @@ class Resolver:
             # The hosts may get their addresses back; only NXDOMAIN of the domain itself is final.
             raise Unroutable(451, f"4.4.4 no mail host of {domain} has an address")
         raise Unroutable(550, f"5.4.4 the domain {names[0]} has neither MX nor address records")
+
+    async def addresses(self, host: str) -> list[Host]:
+        """Return the addresses of a host the operator named (`relay.test`, `[192.0.2.1]`); raise Unroutable.
+
+        No MX is asked for, and private addresses are allowed: a stranger's DNS did not choose this host.
+        """
+        found = await self._addresses(host, False)
+        if not found:
+            raise Unroutable(451, f"4.4.4 the host {host} has no address")
+        return found[:MAX_ADDRESSES]
 
     def _tiers(self, domain: str, mx: Answer) -> Iterator[list[str]]:
         """Give the hosts of one preference after the other, in random order within it; MAX_HOSTS in all."""
@@ -211,7 +215,7 @@ class Resolver:
             for answer in answers:
                 if isinstance(answer, BaseException):
                     raise answer
-        return _in_turn(families)
+        return in_turn(families)
 
 
 def _names(domain: str, mx: Answer) -> tuple[str, ...]:
@@ -224,22 +228,3 @@ def _names(domain: str, mx: Answer) -> tuple[str, ...]:
             raise Unroutable(556, f"5.1.10 the domain {domain} accepts no mail (null MX)")
         raise Unroutable(451, f"4.4.4 the MX records of {domain} name no host")
     return tuple(dict.fromkeys(names))[:MAX_HOSTS] or (domain,)
-
-
-def _in_turn(families: list[list[Host]]) -> list[Host]:
-    longest = max(map(len, families), default=0)
-    return [family[n] for n in range(longest) for family in families if n < len(family)]
-
-
-def _share(found: list[list[Host]]) -> list[Host]:
-    """Return MAX_ADDRESSES of the hosts' addresses in the hosts' order, not all of them of the first host."""
-    if sum(map(len, found)) <= MAX_ADDRESSES:
-        return [host for hosts in found for host in hosts]
-    counts = [0] * len(found)
-    room = MAX_ADDRESSES
-    for most in (1, MAX_OF_HOST, MAX_ADDRESSES):
-        for n, hosts in enumerate(found):
-            more = min(min(most, len(hosts)) - counts[n], room)
-            counts[n] += more
-            room -= more
-    return [host for count, hosts in zip(counts, found, strict=True) for host in hosts[:count]]

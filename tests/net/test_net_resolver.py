@@ -126,6 +126,8 @@ async def test_an_answer_is_asked_again_when_its_time_is_over(server: Nameserver
     [
         ("127.0.0.1", True), ("10.1.2.3", True), ("169.254.1.1", True), ("::1", True), ("fe80::1", True),
         ("::ffff:127.0.0.1", True), ("0.0.0.0", True), ("8.8.8.8", False), ("2606:4700::1111", False),
+        ("224.0.0.1", True), ("ff02::1", True), ("64:ff9b::10.0.0.1", True), ("64:ff9b::8.8.8.8", False),
+        ("2002:0a00:0001::1", True), ("100.64.0.1", True), ("::ffff:8.8.8.8", False),
     ],
 )  # fmt: skip
 def test_private_ranges(address: str, private: bool) -> None:
@@ -134,5 +136,10 @@ def test_private_ranges(address: str, private: bool) -> None:
 
 async def test_the_memory_is_bounded(resolver: Resolver) -> None:
     resolver.memory = Memory(entries=3)
-    await resolver.hosts("equal.test")
-    assert len(resolver._kept) == 3
+    for n in range(6):
+        await resolver.lookup(f"mx{n}.many.test", "A")
+    assert resolver.recall.records == 3
+    await resolver.lookup("equal.test", "MX")
+    assert resolver.recall.records == 4, "one answer is kept, however big"
+    await resolver.lookup("mx1.many.test", "A")
+    assert resolver.recall.records == 1

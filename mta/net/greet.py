@@ -1,0 +1,197 @@
+"""One connection's first conversation: greeting, EHLO, TLS, AUTH by aiosmtplib; then the transport is handed over.
+
+The hand-over is `transport.set_protocol` with nothing unread (its buffer is checked), so no byte of the
+clear-text part can be taken for an answer of the encrypted one (CVE-2011-0411).
+"""
+
+import asyncio
+import socket
+import ssl
+from datetime import UTC, datetime
+from typing import cast
+
+import aiosmtplib
+from aiosmtplib import SMTP
+
+from mta.net.resolver import Host
+from mta.net.terms import CannotConnect, Contexts, Dialling, Opened, Security, Way
+from mta.net.tls import fault_of, shortfall
+from mta.policy.tls import Level, TlsNeed
+from mta.reply import Reply
+from mta.verdict import Stage
+
+FAILURES = (aiosmtplib.SMTPException, OSError, ssl.SSLError, TimeoutError, ValueError)
+
+
+async def greet(host: Host, dialling: Dialling, tls: Contexts | None, need: TlsNeed, way: Way) -> Opened:
+    """Return a session that has all that `need` asks, or whose `fault` says what was forgiven; raise CannotConnect.
+
+    Without `tls` it stays clear, which is the caller's to have decided.
+    """
+    times = dialling.timeouts
+    asks_who = need.level is Level.VERIFY or bool(need.trial)
+    context = None if tls is None else tls.verifying if asks_who else tls.encrypting
+    client = SMTP(
+        hostname=_server_name(host, need) if way.implicit else None,
+        local_hostname=dialling.helo,
+        start_tls=False,
+        use_tls=way.implicit,
+        tls_context=context if way.implicit else None,
+        timeout=times.ehlo,
+    )
+    wire = await dial(host, dialling, way.port or dialling.port)
+    stage = Stage.GREETING
+    try:
+        await client.connect(sock=wire, timeout=times.greeting)
+        stage = Stage.EHLO
+        await _ehlo(client, times.ehlo)
+        security: Security = "clear"
+        fault = ""
+        if context is not None and not way.implicit:
+            stage = Stage.STARTTLS
+            if client.supports_extension("starttls"):
+                name = _server_name(host, need)
+                await client.starttls(server_hostname=name, tls_context=context, timeout=times.greeting)
+            else:
+                fault = _unoffered(host, need)
+        if client.get_transport_info("sslcontext") is not None:
+            stage = Stage.STARTTLS
+            security, fault = _checked(client, host, need)
+        if security != "clear" and not way.implicit:
+            stage = Stage.EHLO
+            await client.ehlo(timeout=times.ehlo)
+        if way.login is not None:
+            stage = Stage.EHLO
+            if security == "clear":
+                raise _refusal(host, Stage.EHLO, "4.7.4", "a password goes over TLS only", "")
+            await client.login(way.login.user, way.login.password, timeout=times.ehlo)
+        return _hand_over(client, host, security, fault)
+    except CannotConnect:
+        client.close()
+        raise
+    except aiosmtplib.SMTPResponseException as error:
+        client.close()
+        # A server that offers STARTTLS and then refuses it does not support it.
+        why = "starttls-not-supported" if stage is Stage.STARTTLS else ""
+        raise CannotConnect(stage, _reply(error.code, error.message), why) from error
+    except FAILURES as error:
+        client.close()
+        # With implicit TLS the handshake comes before the greeting, and fails in its place.
+        shook = way.implicit and isinstance(error.__cause__, ssl.SSLError)
+        stage = Stage.STARTTLS if shook else stage
+        raise silent(stage, host, error, fault_of(error) if stage is Stage.STARTTLS else "") from error
+    except asyncio.CancelledError:
+        client.close()
+        raise
+
+
+async def _ehlo(client: SMTP, timeout: float) -> None:
+    try:
+        await client.ehlo(timeout=timeout)
+    except aiosmtplib.SMTPHeloError as error:
+        if not 500 <= error.code <= 599:
+            raise
+        await client.helo(timeout=timeout)
+
+
+def _unoffered(host: Host, need: TlsNeed) -> str:
+    if need.strict:
+        raise _refusal(
+            host,
+            Stage.STARTTLS,
+            "4.7.4",
+            "policy asks for TLS, which it does not offer",
+            "starttls-not-supported",
+        )
+    return "starttls-not-supported" if need.trial else ""
+
+
+def _checked(client: SMTP, host: Host, need: TlsNeed) -> tuple[Security, str]:
+    """Return how secure the session is and what was forgiven; raise CannotConnect when policy does not forgive."""
+    tls = cast(ssl.SSLObject, client.get_transport_info("ssl_object"))
+    fault = shortfall(tls, need, datetime.now(UTC))
+    if fault and need.level >= Level.VERIFY:
+        text = f"its certificate is not what {need.by} policy asks for ({fault})"
+        raise _refusal(host, Stage.STARTTLS, "4.7.5", text, fault)
+    if need.level is Level.DANE:
+        return "dane", ""
+    return ("verified" if need.level is Level.VERIFY else "encrypted"), fault
+
+
+def _server_name(host: Host, need: TlsNeed) -> str:
+    # With DANE the name is the one the TLSA records stand at (RFC 7672 section 8.1).
+    name = need.names[0] if need.level is Level.DANE and need.names else host.name
+    return host.address if name.startswith("[") else name
+
+
+async def dial(host: Host, dialling: Dialling, port: int) -> socket.socket:
+    """Return a connected socket; raise CannotConnect.
+
+    A socket of our own: connecting has a shorter limit than the greeting, and a source that can't be bound must be
+    told from a host that can't be reached.
+    """
+    family = socket.AF_INET6 if ":" in host.address else socket.AF_INET
+    wire = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        wire.setblocking(False)
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if dialling.source:
+            wire.bind((dialling.source, 0))
+        loop = asyncio.get_running_loop()
+        await asyncio.wait_for(loop.sock_connect(wire, (host.address, port)), dialling.timeouts.connect)
+    except (OSError, TimeoutError) as error:
+        wire.close()
+        raise silent(Stage.CONNECT, host, error) from error
+    except asyncio.CancelledError:
+        wire.close()
+        raise
+    return wire
+
+
+def silent(stage: Stage, host: Host, error: BaseException | str, fault: str = "") -> CannotConnect:
+    """Return what is said in the place of a server that said nothing usable."""
+    why = error if isinstance(error, str) else _why(error)
+    reply = Reply(451, (f"4.4.1 {host.name} [{host.address}]: {why}",), local=True)
+    return CannotConnect(stage, reply, fault)
+
+
+def _refusal(host: Host, stage: Stage, status: str, why: str, fault: str) -> CannotConnect:
+    reply = Reply(451, (f"{status} {host.name} [{host.address}]: {why}",), local=True)
+    return CannotConnect(stage, reply, fault)
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, TimeoutError) and not error.args:
+        return "timed out"
+    if isinstance(error, ssl.SSLError):
+        return str(error)[:500]
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error)[:500] or type(error).__name__
+
+
+def _reply(code: int, message: str) -> Reply:
+    if not 200 <= code <= 599:
+        return Reply(451, (f"4.5.0 not an SMTP reply: {message[:200]}",), local=True)
+    return Reply(code, tuple(message[:2048].split("\n")))
+
+
+def _hand_over(client: SMTP, host: Host, security: Security, fault: str) -> Opened:
+    """Take the transport out of aiosmtplib's hands; from now on nothing of that client may be used.
+
+    What is touched here is held to by a contract test (tests/net): `transport`, `protocol`, `protocol._buffer`,
+    `last_ehlo_response`, and the connect lock that `close()` would release.
+    """
+    protocol, transport = client.protocol, client.transport
+    ehlo = client.last_ehlo_response
+    if protocol is None or transport is None or transport.is_closing():
+        raise silent(Stage.EHLO, host, "connection lost")
+    if protocol._buffer:
+        raise silent(Stage.EHLO, host, "the server spoke before it was asked")
+    cipher = transport.get_extra_info("cipher")
+    client.transport = None
+    client.protocol = None
+    client.close()
+    lines = tuple(ehlo.message.split("\n")) if ehlo else ()
+    tls = f"{cipher[1]} {cipher[0]}" if cipher else ""
+    return Opened(cast(asyncio.Transport, transport), host, lines, tls, security, fault)
