@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: demo test test-fast lint types packages evidence fmt clean help
+.PHONY: demo test test-fast lint types packages evidence fuzz fmt clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -38,6 +38,9 @@ types: $(VENV)/ready  ## mypy --strict
 
 evidence: $(VENV)/ready packages  ## the figures of bench/results at full size; resumable
 	$(BIN)/python -m bench.evidence
+
+fuzz: $(VENV)/ready  ## a million server conversations against the SMTP client
+	$(BIN)/python -m bench.fuzz_replies --inputs 1000000
 
 fmt: $(VENV)/ready  ## bring the sources into the house's format
 	$(BIN)/ruff check --fix .

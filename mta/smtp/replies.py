@@ -76,7 +76,8 @@ class ReplyReader:
                 lines[0] = bytes(self._rest)
                 self._rest.clear()
             for line in lines:
-                if self._code == 0 and len(line) < _REMEMBERED and line[3:4] != b"-":
+                # By far the most replies are one short line.
+                if not self._code and line[3:4] != b"-" and len(line) < _REMEMBERED:
                     replies.append(_single(line))
                 elif (reply := self._line(line)) is not None:
                     replies.append(reply)

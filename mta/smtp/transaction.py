@@ -3,17 +3,18 @@
 from typing import Final
 
 from mta.reply import Reply
-from mta.smtp import wire
+from mta.smtp import dsn, wire
 from mta.smtp.capabilities import Capabilities
 from mta.smtp.happening import MAX_RECIPIENTS, Done, Envelope
 from mta.smtp.wire import WireError
 from mta.verdict import Stage, Verdict, judge
 
 
-def unsendable(envelope: Envelope, caps: Capabilities) -> Reply | None:
+def unsendable(envelope: Envelope, caps: Capabilities, verified: bool = False) -> Reply | None:
     """Return our own 5yz reply if this server can't be given the envelope at all, else None.
 
-    Nobody is asked, so that a message the server has said it can't take costs no round trip.
+    Nobody is asked, so that a message the server has said it can't take costs no round trip. `verified`: the
+    session is encrypted and the server's certificate was checked.
     """
     if caps.size and envelope.size > caps.size:
         return _refusal(552, f"5.3.4 message of {envelope.size} octets, the server takes {caps.size}")
@@ -21,6 +22,9 @@ def unsendable(envelope: Envelope, caps: Capabilities) -> Reply | None:
         return _refusal(554, "5.6.3 the message is 8-bit and the server does not offer 8BITMIME")
     if not caps.utf8 and (envelope.utf8 or not envelope.sender.isascii()):
         return _refusal(550, "5.6.7 the message needs SMTPUTF8 and the server does not offer it")
+    if envelope.requiretls and not (verified and caps.requiretls):
+        missing = "the server does not offer it" if verified else "the session has no verified TLS"
+        return _refusal(550, f"5.7.30 the message needs REQUIRETLS and {missing}")
     return None
 
 
@@ -35,38 +39,51 @@ NO_UTF8: Final = judge(
 
 
 class Transaction:
-    """An envelope, the commands MAIL, RCPT for each recipient that can be asked for, DATA, and its verdicts.
+    """An envelope, its commands MAIL, RCPT for each recipient that can be asked for, DATA, and its verdicts.
 
-    Raises WireError if any of it must not reach the wire.
+    With `chunking` there is no DATA: the content follows the last RCPT's reply. Raises WireError if any of it
+    must not reach the wire.
     """
 
-    __slots__ = ("asked", "commands", "envelope", "rode", "told", "turn", "undecided", "verdicts")
+    __slots__ = ("asked", "commands", "envelope", "rode", "sent", "told", "turn", "undecided", "verdicts")
 
-    def __init__(self, envelope: Envelope, caps: Capabilities) -> None:
+    def __init__(self, envelope: Envelope, caps: Capabilities, chunking: bool = False) -> None:
         recipients = envelope.recipients
-        if not 1 <= len(recipients) <= MAX_RECIPIENTS:
-            raise WireError(f"an envelope has 1 to {MAX_RECIPIENTS} recipients, this one {len(recipients)}")
+        count = len(recipients)
+        if not 1 <= count <= MAX_RECIPIENTS:
+            raise WireError(f"an envelope has 1 to {MAX_RECIPIENTS} recipients, this one {count}")
         self.envelope = envelope
-        self.verdicts: list[Verdict | None] = [None] * len(recipients)
-        self.undecided = len(recipients)
+        self.verdicts: list[Verdict | None] = [None] * count
+        self.undecided = count
         self.asked: list[int] = []  # the recipients that get a RCPT command
         self.turn = 0  # how many of those commands have been answered
         self.told = False  # Done has been reported: replies still to come are read and mean nothing
         self.rode = False  # its commands went out behind another's content
-        utf8 = envelope.utf8 or not envelope.sender.isascii()
-        self.commands = [b""]
+        self.sent = False  # its content went out with its commands: whatever breaks off now leaves it unsure
+        sender, size = envelope.sender, envelope.size
+        utf8 = envelope.utf8 or not sender.isascii()
+        reports = envelope.dsn if caps.dsn else None
+        more = ""
+        commands = [b""]
         for i, recipient in enumerate(recipients):
-            command = wire.rcpt(recipient)
+            if reports is not None:
+                more = dsn.rcpt_words(reports, i, count)
+            command = wire.rcpt(recipient, more)
             if not recipient.isascii():
                 if not caps.utf8:
                     self._decide(i, NO_UTF8)
                     continue
                 utf8 = True
             self.asked.append(i)
-            self.commands.append(command)
-        size = envelope.size if envelope.size and caps.size is not None else None
-        self.commands[0] = wire.mail(envelope.sender, size, envelope.eight_bit, utf8)
-        self.commands.append(wire.DATA)
+            commands.append(command)
+        more = dsn.mail_words(reports) if reports is not None else ""
+        if envelope.requiretls:
+            more += " REQUIRETLS"
+        told = size if size and caps.size is not None else None
+        commands[0] = wire.mail(sender, told, envelope.eight_bit, utf8, more)
+        if not chunking:
+            commands.append(wire.DATA)
+        self.commands = commands
 
     def __repr__(self) -> str:
         return f"<Transaction {self.envelope.key!r}, {self.undecided} of {len(self.verdicts)} undecided>"

@@ -40,8 +40,13 @@ class WireError(ValueError):
     """Something that must not reach the wire; the message says what. Nothing of it has been sent."""
 
 
-def mail(sender: str, size: int | None = None, eight_bit: bool = False, utf8: bool = False) -> bytes:
-    """Return the MAIL command; `""` is the null sender. `size` in octets adds SIZE. Raises WireError."""
+def mail(
+    sender: str, size: int | None = None, eight_bit: bool = False, utf8: bool = False, more: str = ""
+) -> bytes:
+    """Return the MAIL command; `""` is the null sender. `size` in octets adds SIZE. Raises WireError.
+
+    `more` are further parameters, each behind a space; whoever made them has checked them.
+    """
     line = f"MAIL FROM:<{path(sender) if sender else ''}>"
     if size is not None:
         # A number that is no number has been an injection elsewhere, so its type is checked as well.
@@ -52,12 +57,17 @@ def mail(sender: str, size: int | None = None, eight_bit: bool = False, utf8: bo
         line += " BODY=8BITMIME"
     if utf8:
         line += " SMTPUTF8"
-    return f"{line}\r\n".encode()
+    return f"{line}{more}\r\n".encode()
 
 
-def rcpt(recipient: str) -> bytes:
-    """Return the RCPT command; raise WireError."""
-    return f"RCPT TO:<{path(recipient)}>\r\n".encode()
+def rcpt(recipient: str, more: str = "") -> bytes:
+    """Return the RCPT command; `more` as for `mail`. Raises WireError."""
+    return f"RCPT TO:<{path(recipient)}>{more}\r\n".encode()
+
+
+def bdat(octets: int) -> bytes:
+    """Return the command in front of a whole message of so many octets, none of them escaped (RFC 3030)."""
+    return b"BDAT %d LAST\r\n" % octets
 
 
 def path(address: str) -> str:
@@ -77,12 +87,13 @@ def path(address: str) -> str:
     return address
 
 
-def stuff(parts: Sequence[bytes]) -> list[bytes]:
-    """Return a whole message as it follows 354, without the final dot: each line's leading dot is doubled.
+def checked(parts: Sequence[bytes]) -> list[bytes]:
+    """Return a whole message as it may go on the wire, its dots as they are.
 
     `parts` may be split anywhere. Content of no more than JOINED_BELOW octets comes back as one piece; of
     more, large parts come back as they are, not copied. Raises WireError unless every line ends in CRLF, the
-    last one too, no CR or LF stands alone, and there is no NUL (RFC 5321 2.3.8, 4.5.2).
+    last one too, no CR or LF stands alone, and there is no NUL (RFC 5321 2.3.8). BDAT could carry such content,
+    but it is passed on by hosts that have only DATA.
     """
     pieces = [b"".join(parts)] if sum(map(len, parts)) <= JOINED_BELOW else _grouped(parts)
     for piece in pieces:
@@ -93,6 +104,15 @@ def stuff(parts: Sequence[bytes]) -> list[bytes]:
             raise WireError("the content holds a bare CR or LF")
     if not (pieces and pieces[-1].endswith(b"\n")):
         raise WireError("the content does not end in CRLF")
+    return pieces
+
+
+def stuff(parts: Sequence[bytes]) -> list[bytes]:
+    """Return a whole message as it follows 354, without the final dot: each line's leading dot is doubled.
+
+    Takes, returns and raises as `checked` does (RFC 5321 4.5.2).
+    """
+    pieces = checked(parts)
     at_start = True
     for i, piece in enumerate(pieces):
         # Searched from the right, which CPython does in a third of the time of `in`.

@@ -5,6 +5,7 @@ needs several goes over them one after the other, under the one permit it was gi
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -26,6 +27,9 @@ from mta.workers.session import Owner, Session, Work
 FULL_SESSIONS = (
     2  # hosts that may refuse a conversation before the batch waits (Postfix: smtp_mx_session_limit)
 )
+CAREFUL_SECONDS = 3600.0  # for which a host that broke the protocol is not pipelined to
+MOST_CAREFUL = 10_000
+_log = logging.getLogger("mta.workers")
 Group = tuple[str, list[Work]]  # hosts, and what goes there
 
 
@@ -60,6 +64,7 @@ class Dispatch:
         self.sessions: set[Session] = set()
         self.opening = 0
         self.then: dict[Session, list[Group]] = {}  # what goes on under a session's permit when it has ended
+        self.careful: dict[str, float] = {}  # hosts that broke the protocol, and until when (time.monotonic)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
@@ -138,6 +143,14 @@ class Dispatch:
                     session = await self._open(path, hosts, works)
                 if works and session is not None:
                     break
+        except Exception as error:
+            # A fault of ours or of this machine (no descriptors left): it must not keep what was taken.
+            _log.exception("no session for %s", path)
+            rest = [work for _, more in groups for work in more]
+            self._all(
+                [*works, *rest],
+                Deferred(Reply(451, (f"4.3.0 {type(error).__name__}",), local=True), Stage.PREPARE),
+            )
         finally:
             self.opening -= fresh
             if session is None:
@@ -185,7 +198,8 @@ class Dispatch:
         return None
 
     def _session(self, path: str, hosts: str, opened: Opened) -> Session:
-        dialogue = Dialogue(capabilities.parse(opened.ehlo))
+        careful = self.careful.get(hosts, 0.0) > time.monotonic()
+        dialogue = Dialogue(capabilities.parse(opened.ehlo), pipeline=not careful)
         session = Session(self.messages, path, hosts, opened, dialogue, self.plan.dialling.timeouts)
         session.messages = self.plan.shaping.limits(path.partition("|")[2]).messages
         self.sessions.add(session)
@@ -211,6 +225,10 @@ class Dispatch:
     def gone(self, session: Session) -> None:
         """The connection has ended; its permit goes back."""
         self.sessions.discard(session)
+        if session.dialogue.misbehaved:
+            while len(self.careful) >= MOST_CAREFUL:
+                del self.careful[next(iter(self.careful))]
+            self.careful[session.hosts] = time.monotonic() + CAREFUL_SECONDS
         if session.last_word is not None and session.last_word.code == 421 and not session.sent:
             # Greeted and sent away with nothing tried: without a pause the next session would meet the same.
             self.pause(session.path, self.plan.unreachable_pause_ms)

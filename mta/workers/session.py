@@ -101,6 +101,7 @@ class Session(asyncio.Protocol):
         self.lost = False
         self.last_word: Reply | None = None  # the server's, if one ended the session
         self.deadline = 0.0
+        self._heard = 0  # replies when the deadline was set
         self.idle_since = self.moved_at = self.loop.time()
         opened.transport.set_protocol(self)
 
@@ -149,7 +150,10 @@ class Session(asyncio.Protocol):
         late = self.running and now - self.moved_at > self.times.deadline
         if (late or (self.deadline and now > self.deadline)) and not self.lost:
             self.deadline = 0.0
-            self._handle(self.dialogue.eof("the transaction took too long" if late else "timed out"))
+            why = "the transaction took too long" if late else "timed out"
+            # Under TLS what waits is counted in other octets than ours: then all of it counts as written.
+            unwritten = 0 if self.hop.tls else self.transport.get_write_buffer_size()
+            self._handle(self.dialogue.eof(why, unwritten))
             self._over()
 
     def abort(self, why: str) -> None:
@@ -217,8 +221,10 @@ class Session(asyncio.Protocol):
         chunks = self.dialogue.outgoing()
         if chunks and not self.transport.is_closing():
             self.transport.writelines(chunks)
-        stage = self.dialogue.stage
-        if stage is not None:
+        stage, heard = self.dialogue.stage, self.dialogue.heard
+        # A whole reply or something to write begins a new wait; an octet more of a reply does not.
+        if stage is not None and (chunks or heard != self._heard):
+            self._heard = heard
             self.deadline = self.loop.time() + self._seconds[stage]
 
     def _handle(self, happenings: list[Happening]) -> None:
@@ -239,14 +245,14 @@ class Session(asyncio.Protocol):
         happenings: list[Happening]
         if made is None:
             # After 354 there is no polite way back (RFC 5321 3.3): the connection ends, nothing was accepted.
-            happenings = self.dialogue.abort("the message could not be made")
+            happenings = self.dialogue.decline("the message could not be made")
         else:
             try:
                 happenings = self.dialogue.content(made.parts, clean=made.clean)
                 self.owner.dot(work)  # noted before `_flush` lets it out
             except WireError as error:
                 self.owner.unsendable(work, str(error))
-                happenings = self.dialogue.abort("the message could not be sent")
+                happenings = self.dialogue.decline("the message could not be sent")
         self._handle(happenings)
 
     def _give_back(self) -> None:

@@ -1,119 +1,18 @@
-"""Conversations as plays. Each is acted with whole segments, line by line and byte by byte.
+"""The dialogue's conversations as plays (tests/smtp/plays.py), with DATA. Each is acted with whole segments, line by
+line and byte by byte."""
 
-> offer KEY [sender=..] [size=..] [utf8] [eight_bit] RECIPIENT...     what the driver calls
-> content KEY | abort WHY | eof WHY | quit
-c: LINE     what must have gone out since the last step, and nothing else
-s: LINE     what the server sends; neighbouring lines arrive together
-! WORDS     what must have happened since the last step, and nothing else
-"""
-
-from collections.abc import Callable, Iterator
-from itertools import groupby
+from collections.abc import Iterator
 
 import pytest
 
 from mta.smtp.capabilities import Capabilities
-from mta.smtp.dialogue import Dialogue, Done, Ended, Envelope, Happening, NeedContent, Unsent
+from mta.smtp.dialogue import Dialogue, Done, Envelope
 from mta.smtp.wire import WireError
-from mta.verdict import Deferred, Delivered, Verdict
+from tests.smtp.plays import CUTS, act, content_of, envelope, shown
 
 PIPELINING = Capabilities(pipelining=True)
 SERIAL = Capabilities()
 OFFERED = {"pipelining": PIPELINING, "serial": SERIAL}
-
-CUTS: dict[str, Callable[[bytes], list[bytes]]] = {
-    "whole": lambda data: [data],
-    "lines": lambda data: data.splitlines(keepends=True),
-    "bytes": lambda data: [data[i : i + 1] for i in range(len(data))],
-}
-
-
-def content_of(key: str) -> list[bytes]:
-    """Return a small message whose only line is the key, in two parts."""
-    return [key.encode(), b"\r\n"]
-
-
-def told(verdict: Verdict) -> str:
-    word = type(verdict).__name__.lower()
-    if isinstance(verdict, Deferred) and verdict.unsure:
-        word = "unsure"
-    code = "own" if verdict.reply.local else str(verdict.reply.code)
-    return word if isinstance(verdict, Delivered) else f"{word} {verdict.stage.value} {code}"
-
-
-def shown(happening: Happening) -> str:
-    match happening:
-        case NeedContent(envelope):
-            return f"need {envelope.key}"
-        case Unsent(envelope):
-            return f"unsent {envelope.key}"
-        case Done(envelope, verdicts):
-            return f"done {envelope.key}: {', '.join(map(told, verdicts))}"
-        case Ended(reply, why):
-            return f"ended {reply.code if reply else '-'} {why}"
-
-
-def envelope(words: list[str]) -> Envelope:
-    options = dict(word.split("=") for word in words if "=" in word and "@" not in word.split("=")[0])
-    return Envelope(
-        words[0],
-        options.get("sender", "s@b"),
-        tuple(word for word in words[1:] if "@" in word and "=" not in word),
-        size=int(options.get("size", 0)),
-        utf8="utf8" in words,
-        eight_bit="eight_bit" in words,
-    )
-
-
-def call(dialogue: Dialogue, line: str) -> list[Happening]:
-    verb, _, rest = line.partition(" ")
-    match verb:
-        case "offer":
-            return dialogue.offer(envelope(rest.split()))
-        case "content":
-            return dialogue.content(content_of(rest))
-        case "abort":
-            return dialogue.abort(rest)
-        case "eof":
-            return dialogue.eof(rest)
-        case "quit":
-            dialogue.quit()
-            return []
-    raise AssertionError(line)
-
-
-def steps(play: str) -> Iterator[tuple[str, list[str]]]:
-    lines = [line.strip() for line in play.strip().splitlines() if line.strip()]
-    for kind, group in groupby((line.partition(" ") for line in lines), key=lambda line: line[0]):
-        yield kind, [rest for _, _, rest in group]
-
-
-def act(play: str, caps: Capabilities, cut: str = "whole") -> Dialogue:
-    """Act a play and hold the dialogue to every line of it."""
-    dialogue, news, out = Dialogue(caps), [], b""
-    for kind, lines in steps(play):
-        if kind in ("s:", ">"):
-            assert not news, f"not in the play, before {lines}: {news}"
-            assert not out, f"not in the play, before {lines}: {out!r}"
-        if kind == ">":
-            for line in lines:
-                news += call(dialogue, line)
-        elif kind == "s:":
-            for piece in CUTS[cut]("".join(f"{line}\r\n" for line in lines).encode()):
-                news += dialogue.receive(piece)
-        elif kind == "c:":
-            assert out.decode().splitlines() == lines
-            out = b""
-        elif kind == "!":
-            assert [shown(happening) for happening in news] == lines
-            news = []
-        else:
-            raise AssertionError(kind)
-        out += b"".join(dialogue.outgoing())
-    assert not news, news
-    assert not out, out
-    return dialogue
-
 
 GROUP = """
 c: MAIL FROM:<s@b>
@@ -805,6 +704,7 @@ def walk(dialogue: Dialogue) -> Iterator[tuple[bool, bool, str]]:
     dialogue.offer(envelope(["a", "x@y"]))
     yield state()
     for line in (b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n"):
+        assert dialogue.outgoing() or dialogue.stage in ("rcpt", "data")
         dialogue.receive(line)
         yield state()
     dialogue.content(content_of("a"))
@@ -812,6 +712,7 @@ def walk(dialogue: Dialogue) -> Iterator[tuple[bool, bool, str]]:
     if dialogue.room:
         dialogue.offer(envelope(["b", "x@y"]))
         yield state()
+    dialogue.outgoing()
     dialogue.receive(b"250 queued\r\n")
     yield state()
 

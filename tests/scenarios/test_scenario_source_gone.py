@@ -1,0 +1,28 @@
+"""The source address is gone from this host: the message waits, and the receiver is not blamed."""
+
+import pytest
+
+from tests.scenarios.conftest import World
+
+UNPLUMBED = "192.0.2.77"  # RFC 5737: of no host
+
+
+async def test_the_message_waits(world: World) -> None:
+    peer = await world.peer()
+    await world.put("jo@example.net")
+    await world.start(source=UNPLUMBED)
+    await world.outcome(event="deferred", code="451")
+    assert peer.conversations == []
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="net.greet.dial tells a source that can't be bound and a host that can't be reached alike",
+)
+async def test_the_event_names_the_source_and_not_the_host(world: World) -> None:
+    peer = await world.peer()
+    await world.put("jo@example.net")
+    await world.start(source=UNPLUMBED)
+    event = await world.outcome(event="deferred")
+    assert UNPLUMBED in event["reply"]
+    assert peer.name not in event["reply"]
