@@ -20,6 +20,7 @@ STEPS: dict[str, list[str]] = {
     "delivery-unsigned": ["-m", "bench.delivery", "--unsigned", "--json"],
     "delivery-two-workers": ["-m", "bench.delivery", "--workers", "2", "--json"],
     "signatures": ["-m", "bench.signatures", "--messages", "10000", "--json"],
+    "shaping": ["-m", "bench.shaping", "--json"],
     "latency": ["-m", "bench.latency", "--json"],
     "latency-distant": ["-m", "bench.latency", "--receiver", "distant", "--json"],
     "fuzz_replies": ["-m", "bench.fuzz_replies", "--inputs", "1000000", "--json"],

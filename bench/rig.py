@@ -39,6 +39,9 @@ class Setup:
     receiver: str = "smtp-sink"  # or "sink"
     sink: tuple[str, ...] = ()  # further flags of bench.sink
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)  # over the bench's own
+    records: dict[str, dict[str, list[str]]] = field(
+        default_factory=dict
+    )  # further names for the name server
 
 
 class Rig:
@@ -157,7 +160,8 @@ class Rig:
         document = {
             "origins": ["test", "example.org", "example.net"],
             "numbered": {self.setup.suffix: "127.0.0.1"},
-            "records": {"example.org": here, "example.net": here},  # RFC 2606 names of the example producers
+            # RFC 2606 names of the example producers, and what this bench adds.
+            "records": {"example.org": here, "example.net": here} | self.setup.records,
         }
         zone.write_text(json.dumps(document))
         command = [

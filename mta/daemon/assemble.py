@@ -94,7 +94,7 @@ def shaping(settings: Settings) -> Shaping:
 def site_limits(shaping: Shaping) -> dict[str, SiteLimits]:
     """Return the limits of sites that have their own, as the queue keeps them."""
     return {
-        site: SiteLimits(limits.rate, limits.burst, limits.connections)
+        site: SiteLimits(limits.rate, limits.permitted_burst, limits.connections)
         for site, limits in shaping.own.items()
     }
 
@@ -125,7 +125,7 @@ def plan(settings: Settings, name: str, *, courier: bool = False) -> Plan:
         shaping=rules,
         defaults=PathDefaults(
             rate=rules.default.rate,
-            burst=rules.default.burst,
+            burst=rules.default.permitted_burst,
             connections=rules.default.connections,
             batch=min(8, limits.batch),
         ),

@@ -52,7 +52,8 @@ YIELDING = {"worker": 5, "ingest": 5}
 
 def run(settings: Settings, role: str, name: str, url: str, pipe: Connection | None) -> int:
     """Run a role until it is told to stop; return its exit code."""
-    os.nice(YIELDING.get(role, 0))
+    with contextlib.suppress(OSError):  # a sandbox may forbid it
+        os.nice(YIELDING.get(role, 0))
     logs.configure(settings.log.level, settings.log.format, name)
     faulthandler.enable()  # systemd's watchdog ends a hung process with SIGABRT: the log then shows where it hung
     try:

@@ -19,7 +19,7 @@ class PathDefaults:
     """The limits of a path that has none of its own."""
 
     rate: float = 0.0  # messages per second; 0 = no limit
-    burst: int = 1  # messages that may go at once after a pause
+    burst: float = 1  # messages that may go at once after a pause
     connections: int = 20
     batch: int = 64  # messages a session takes at once
 

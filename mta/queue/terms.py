@@ -36,7 +36,7 @@ class SiteLimits:
     """What one path to a site may do; rate in messages per second (0 = no limit), None = as it is."""
 
     rate: float | None = None
-    burst: int = 1
+    burst: float = 1
     connections: int | None = None
 
     def wire(self, shards: int, until: int = 0) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 DAY: Final = 86_400
 
 # Caps on what a file may ask for; beyond them a number is a slip, or a value that Redis would round.
+MOST_SLACK: Final = 250.0  # ms
 MOST_RATE: Final = 1_000_000.0
 MOST: Final = {"burst": 1_000_000, "connections": 10_000, "messages": 1_000_000, "recipients": 1_000}
 
@@ -59,6 +60,20 @@ class Limits:
     def tolerance(self) -> float:
         """Ms that a burst may run ahead of the rate: what GCRA calls its limit."""
         return self.interval * (self.burst - 1)
+
+    @property
+    def slack(self) -> float:
+        """Ms by which a permitted message may be late without more than the burst arriving at once.
+
+        What a queue permits and a receiver sees differ by the way between them: half of what the burst allows, a
+        quarter of a second at most, is kept for that.
+        """
+        return min(self.tolerance / 2, MOST_SLACK)
+
+    @property
+    def permitted_burst(self) -> float:
+        """The burst that is permitted, so that with the slack the limit's own is never exceeded."""
+        return self.burst - self.slack / self.interval if self.rate else float(self.burst)
 
 
 BUILT_IN: Final = Limits()

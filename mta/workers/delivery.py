@@ -75,9 +75,9 @@ class Delivery:
 
     # what sessions ask
 
-    def may_send(self, taken_at: float) -> bool:
-        """Whether a message taken at that time (time.monotonic) may still be started: lease held, permission fresh."""
-        return time.monotonic() - taken_at < self.plan.permission_seconds and self.lease.held
+    def may_send(self, until: float) -> bool:
+        """Whether a message whose permission ends then (time.monotonic) may be started now, the lease being held."""
+        return time.monotonic() < until and self.lease.held
 
     def envelope(self, work: Work) -> Envelope | None:
         """The envelope to offer; None when the message's time is over (it is settled here)."""

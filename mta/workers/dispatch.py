@@ -74,7 +74,12 @@ class Dispatch:
 
     def send(self, batch: Batch, now: float) -> None:
         """Send a taken batch: at once on an idle session where all is at hand, else by a task."""
-        works = [Work(item, self.doors.contents.get(item), now) for item in batch.items]
+        until = now + self.plan.permission_seconds
+        slack = self.plan.shaping.limits(batch.path.partition("|")[2]).slack
+        if slack and batch.way is Way.IDLE:
+            # A session that has to be opened takes its time; on one that waits, late is later than the limit allows.
+            until = now + slack / 1000
+        works = [Work(item, self.doors.contents.get(item), until) for item in batch.items]
         groups = self._by_hosts(batch.path, works)
         if batch.way is Way.AHEAD:
             self._overtake(batch.path, groups)

@@ -23,12 +23,12 @@ from mta.workers.prepare import Made
 class Work:
     """One taken message on its way through a session."""
 
-    __slots__ = ("content", "item", "settled", "taken_at")
+    __slots__ = ("content", "item", "settled", "until")
 
-    def __init__(self, item: Item, content: Content | None = None, taken_at: float = 0.0) -> None:
+    def __init__(self, item: Item, content: Content | None = None, until: float = 0.0) -> None:
         self.item = item
         self.content = content
-        self.taken_at = taken_at
+        self.until = until
         self.settled = False  # it has a result already: what the session says later is not asked for
 
     def __repr__(self) -> str:
@@ -38,8 +38,8 @@ class Work:
 class Owner(Protocol):
     """What a session asks of the worker."""
 
-    def may_send(self, taken_at: float) -> bool:
-        """Whether a message taken at that loop time may still be started: lease held, permission fresh."""
+    def may_send(self, until: float) -> bool:
+        """Whether a message whose permission ends then (time.monotonic) may be started now."""
 
     def envelope(self, work: Work) -> Envelope | None:
         """The envelope to offer; None when the owner has settled the message itself."""
@@ -191,7 +191,7 @@ class Session(asyncio.Protocol):
         dialogue, owner = self.dialogue, self.owner
         permitted = True
         while self.waiting and dialogue.room:
-            permitted = owner.may_send(self.waiting[0].taken_at)
+            permitted = owner.may_send(self.waiting[0].until)
             if not permitted:
                 break
             work = self.waiting.popleft()
