@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: demo test test-fast lint types packages evidence fuzz fmt clean help
+.PHONY: demo test test-fast lint types packages evidence fuzz deb deb-test fmt clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -41,6 +41,12 @@ evidence: $(VENV)/ready packages  ## the figures of bench/results at full size; 
 
 fuzz: $(VENV)/ready  ## a million server conversations against the SMTP client
 	$(BIN)/python -m bench.fuzz_replies --inputs 1000000
+
+deb:             ## dist/mta_<version>_<arch>.deb, which carries its own environment
+	@packaging/build-deb
+
+deb-test: $(VENV)/ready deb  ## install that package into a container under a real systemd, run it, remove it
+	DEB_OF_MTA=$$(ls -t dist/mta_*.deb | head -1) $(BIN)/pytest tests/systemd/test_systemd_package.py
 
 fmt: $(VENV)/ready  ## bring the sources into the house's format
 	$(BIN)/ruff check --fix .

@@ -16,6 +16,7 @@ from mta.cli.campaign_submit import campaign_submit
 from mta.cli.dkim import dkim
 from mta.cli.events import events
 from mta.cli.failure import INTERRUPTED, SOFTWARE, USAGE, Failure, failure_of
+from mta.cli.install import install
 from mta.cli.queue import queue
 from mta.cli.queue_orders import ORDERS as QUEUE_ORDERS
 from mta.cli.run import check_config, demo, run
@@ -89,5 +90,5 @@ for command in (campaign_submit, campaign_list, campaign_show, campaign_report, 
     campaign.add_command(command)
 for command in QUEUE_ORDERS:
     queue.add_command(command)
-for command in (run, demo, check_config, send, tenant, campaign, queue, site, events, dkim, acl):
+for command in (run, demo, check_config, send, tenant, campaign, queue, site, events, dkim, acl, install):
     main.add_command(command)

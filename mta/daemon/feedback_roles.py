@@ -10,7 +10,7 @@ from typing import Any
 from mta import tenancy
 from mta.archive.archive import Archive, Recipient
 from mta.config.settings import Settings
-from mta.daemon import assemble
+from mta.daemon import assemble, listening
 from mta.daemon.assemble import Queueing
 from mta.daemon.exits import UNAVAILABLE, Stop
 from mta.daemon.viewing import Viewing
@@ -27,7 +27,7 @@ from mta.queue.feedback import Feedback
 from mta.queue.suppression import Suppressions
 from mta.queue.upkeep import Upkeep
 from mta.tenancy import Profile
-from mta.web.app import Rules, make_app, serve
+from mta.web.app import OUTBOX, Rules, make_app, serve
 from mta.web.doors import Doors as WebDoors
 
 DAY = 86400
@@ -36,8 +36,16 @@ DAY = 86400
 class Serving:
     """A role that listens from `run` to `drain`."""
 
-    def __init__(self, queueing: Queueing, meter: Meter, stop: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        queueing: Queueing,
+        meter: Meter,
+        stop: Callable[[], Awaitable[None]],
+        dropped: Callable[[], int] = lambda: 0,
+    ) -> None:
         self.queueing = queueing
+        self._dropped = dropped
+        self._counted = 0
         self.meter = meter
         self._stop = stop
         self._draining = asyncio.Event()
@@ -53,6 +61,10 @@ class Serving:
         pass  # listeners keep their addresses while they run
 
     def snapshot(self) -> dict[str, Any]:
+        dropped = self._dropped()
+        if dropped > self._counted:
+            self.meter.count("web_events_dropped_total", n=dropped - self._counted)
+            self._counted = dropped
         return self.meter.snapshot()
 
     async def close(self) -> None:
@@ -83,7 +95,7 @@ async def inbound(settings: Settings, name: str, queueing: Queueing) -> Serving:
     spool = Spool(settings.paths.spool / "reports", given.keep_unparsed)
     listener = Listener(doors, spool, InboundSettings(host, port, hostname, caps))
     try:
-        await listener.start()
+        await listener.start(listening.sockets("inbound"))
     except OSError as error:
         raise _taken("inbound.listen", given.listen, error) from error
     return Serving(queueing, meter, listener.stop)
@@ -120,10 +132,11 @@ async def web(settings: Settings, name: str, queueing: Queueing) -> Serving:
     )
     host, port = _address(given.listen)
     try:
-        runner = await serve(make_app(doors, rules), host, port)
+        app = make_app(doors, rules)
+        runner = await serve(app, host, port, listening.sockets("web"))
     except OSError as error:
         raise _taken("web.listen", given.listen, error) from error
-    return Serving(queueing, meter, runner.cleanup)
+    return Serving(queueing, meter, runner.cleanup, lambda: app[OUTBOX].dropped)
 
 
 def _viewing(settings: Settings, queueing: Queueing) -> Viewing:

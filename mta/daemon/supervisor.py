@@ -19,7 +19,7 @@ from mta.config.settings import Settings
 from mta.daemon import child
 from mta.daemon.exits import UNAVAILABLE, Stop
 from mta.daemon.metrics_page import MetricsPage
-from mta.daemon.notify import notify
+from mta.daemon.notify import notify, reloading
 from mta.queue import embedded
 from mta.queue.embedded import Embedded, NoServer
 
@@ -30,6 +30,7 @@ SERVER_SECONDS = 0.5  # how often the embedded server is looked after
 DRAIN_SECONDS = (
     60.0  # transactions under way may take that long, then the rest is recovered at the next start
 )
+LAST_SECONDS = 2.0  # for each role that is asked when that time is over
 
 
 @dataclass
@@ -216,6 +217,8 @@ class Supervisor:
                 kept.process.kill()
 
     async def _stop_all(self) -> None:
+        # One limit for all: systemd waits for no longer than TimeoutStopSec=90.
+        ends = asyncio.get_running_loop().time() + DRAIN_SECONDS
         for role in STOP_ORDER:
             group = [kept for kept in self.roles if kept.role == role]
             for kept in group:
@@ -224,9 +227,8 @@ class Supervisor:
                     kept.ended.set()
                 else:
                     kept.process.terminate()
-            limit = DRAIN_SECONDS
             try:
-                async with asyncio.timeout(limit):
+                async with asyncio.timeout_at(max(ends, asyncio.get_running_loop().time() + LAST_SECONDS)):
                     for kept in group:
                         await kept.ended.wait()
             except TimeoutError:
@@ -236,12 +238,14 @@ class Supervisor:
                         await kept.ended.wait()
 
     def _reload(self) -> None:
-        notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        reloading()
         try:
             self.settings = self.reload_settings()
         except Exception as error:
             print(f"mta: the new configuration is not used: {error}", file=sys.stderr)
+            self.page.reloaded(used=False)
         else:
+            self.page.reloaded(used=True)
             for kept in self.roles:
                 if kept.pipe is not None and kept.process is not None:
                     kept.pipe.send(("reload", self.settings))

@@ -51,6 +51,8 @@ class Vitals:
         }
         for resolver in resolvers.values():  # the workers of all shards share one
             resolver.ask = counted_ask(resolver.ask, self.meter)
+        for worker in getattr(built, "workers", ()):
+            worker.doors.counted, worker.doors.timed = self.meter.count, self.meter.observe
 
     async def sample(self) -> None:
         """Measure everything that is due; never raises."""

@@ -5,6 +5,8 @@ Everything is refused in the session: no report of ours ever answers a forged se
 
 import asyncio
 import logging
+import socket
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -43,31 +45,37 @@ class Listener:
         self.gate = Gate(settings.caps)
         self.processor = Processor(doors, spool, settings.caps.max_days)
         self.handler = _Handler(self)
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._task: asyncio.Task[None] | None = None
 
     @property
     def port(self) -> int:
         """The port in use, for settings that left it to the system."""
-        assert self._server is not None
-        return int(self._server.sockets[0].getsockname()[1])
+        return int(self._servers[0].sockets[0].getsockname()[1])
 
-    async def start(self) -> None:
-        """Open the port; raise OSError when it can't be. Begins with the reports of an earlier life."""
+    async def start(self, sockets: Sequence[socket.socket] = ()) -> None:
+        """Open the port, or take `sockets` that somebody opened for us; raise OSError when it can't be.
+
+        Begins with the reports of an earlier life.
+        """
         # aiosmtpd logs every line it reads; what matters is counted here and told in events.
         logging.getLogger("mail.log").setLevel(logging.ERROR)
         await asyncio.to_thread(self.spool.prepare)
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: Entrance(self.gate, self.handler, self.settings.hostname),
-            self.settings.host,
-            self.settings.port,
-        )
+        loop = asyncio.get_running_loop()
+
+        def entrance() -> Entrance:
+            return Entrance(self.gate, self.handler, self.settings.hostname)
+
+        if sockets:
+            self._servers = [await loop.create_server(entrance, sock=one) for one in sockets]
+        else:
+            self._servers = [await loop.create_server(entrance, self.settings.host, self.settings.port)]
         self._task = asyncio.create_task(self.processor.run())
 
     async def stop(self, grace: float = 5.0) -> None:
         """Take no more connections, let sessions finish for `grace` seconds, process no more."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         ends = asyncio.get_running_loop().time() + grace
         while any(session.receiving for session in self.handler.sessions):
             if asyncio.get_running_loop().time() > ends:

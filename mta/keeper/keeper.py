@@ -135,6 +135,8 @@ class Keeper:
             return False
         await asyncio.to_thread(self._write_events, [fields for _, _, fields in rows])
         await self.doors.upkeep.acknowledge(rows)
+        for _, _, fields in rows:
+            self.counted("events_total", fields.get("event", ""))
         return len(rows) >= 1000
 
     def _write_events(self, events: list[dict[str, str]]) -> None:

@@ -25,7 +25,7 @@ class Meter:
             m.name: {} for m in METRICS if m.kind == "histogram"
         }
 
-    def count(self, name: str, *labels: str, n: int = 1) -> None:
+    def count(self, name: str, *labels: str, n: float = 1) -> None:
         """Add to a counter; labels in the order of the catalogue."""
         series = self._counters[name]
         if labels in series:
@@ -69,6 +69,12 @@ class Meter:
                 if series
             },
         }
+
+
+def joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Return the snapshots of two meters of one process as one; a metric that both have is the second's."""
+    kinds = ("counters", "gauges", "histograms")
+    return {"started": one["started"]} | {kind: one[kind] | other[kind] for kind in kinds}
 
 
 def _plain(table: dict[str, Series]) -> dict[str, list[list[Any]]]:

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import socket
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,11 +57,18 @@ def make_app(doors: Doors, rules: Rules) -> web.Application:
     return app
 
 
-async def serve(app: web.Application, host: str, port: int) -> web.AppRunner:
-    """Listen; `runner.cleanup()` ends requests under way within 5 s and stops. Port 0: see `runner.addresses`."""
+async def serve(
+    app: web.Application, host: str, port: int, sockets: Sequence[socket.socket] = ()
+) -> web.AppRunner:
+    """Listen on `sockets` that somebody opened for us, else on host and port.
+
+    `runner.cleanup()` ends requests under way within 5 s and stops. Port 0: see `runner.addresses`."""
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEP_ALIVE, shutdown_timeout=5.0)
     await runner.setup()
-    await web.TCPSite(runner, host, port).start()
+    for one in sockets:
+        await web.SockSite(runner, one).start()
+    if not sockets:
+        await web.TCPSite(runner, host, port).start()
     return runner
 
 

@@ -20,7 +20,7 @@ from mta.queue.lanes import OP_BACK, OP_RETRY, Batch, Result
 from mta.smtp.dialogue import Envelope
 from mta.smtp.wire import WireError
 from mta.throttle.window import wait_ms, zone
-from mta.verdict import Delivered, Failed, Stage, Verdict
+from mta.verdict import Deferred, Delivered, Failed, Stage, Verdict
 from mta.workers import outcome as outcomes
 from mta.workers import prepare
 from mta.workers.contents import ContentGone
@@ -33,6 +33,8 @@ from mta.workers.settler import Lease
 SPREAD_MS = 60_000  # what a closed window kept comes back over this time, not at one instant
 _log = logging.getLogger("mta.workers")
 UNMAKEABLE = (ContentGone, ContentError, KeyFault, WireError, ValueError, FileNotFoundError)
+
+_OUTCOMES = {Delivered: "delivered", Deferred: "deferred", Failed: "failed"}
 
 
 class Delivery:
@@ -92,6 +94,7 @@ class Delivery:
             if wait:
                 self.hand_in(outcomes.postponed(work.item, wait + int(self.chance.random() * SPREAD_MS)))
                 return None
+        work.began = time.monotonic()
         return prepare.envelope(work, work.item, work.content, self.doors.tokens, now // 1000)
 
     def content(self, work: Work) -> prepare.Made | None:
@@ -103,11 +106,15 @@ class Delivery:
         assert work.content is not None
         # Should this message kill the process, the journal names it (promise P7).
         self.doors.journal.making(work.item.id)
+        began = time.perf_counter()
         try:
-            return prepare.message(
+            made = prepare.message(
                 work.item, work.content, self.doors.tokens, now, self._date, self.plan.signature_seconds
             )
+            self.doors.timed("prepare_seconds", time.perf_counter() - began)
+            return made
         except UNMAKEABLE as error:
+            self._unsigned(error)
             self.unsendable(work, str(error))
         except Exception as error:
             # A fault of ours: it costs this message, not the session's whole batch and not the worker.
@@ -119,7 +126,12 @@ class Delivery:
 
     def unmakeable(self, work: Work, error: Exception) -> None:
         """The message's content can't be had: set it aside."""
+        self._unsigned(error)
         self.hand_in(outcomes.set_aside(work.item, str(error), self.now_ms()))
+
+    def _unsigned(self, error: Exception) -> None:
+        if isinstance(error, KeyFault | FileNotFoundError):
+            self.doors.counted("dkim_failures_total")
 
     def attempted(self, item: Item, verdict: Verdict, hop: Hop) -> None:
         """An attempt has ended before a session could carry it."""
@@ -140,6 +152,8 @@ class Delivery:
             return
         if verdict.stage is Stage.DOT and not verdict.reply.local:
             self.doors.journal.answered(work.item.id, verdict.reply.code, verdict.reply.text)
+        if work.began:
+            self.doors.timed("smtp_transaction_seconds", time.monotonic() - work.began)
         self.hand_in(self.outcome(work.item, verdict, session.hop))
 
     def back(self, work: Work) -> None:
@@ -162,6 +176,9 @@ class Delivery:
         judged = (
             Judged() if isinstance(verdict, Delivered) else self.doors.classify(verdict.reply, verdict.stage)
         )
+        self.doors.counted("attempts_total", verdict.stage.value, _OUTCOMES[type(verdict)])
+        if isinstance(verdict, Deferred) and verdict.unsure:
+            self.doors.counted("messages_unsure_total", item.lane.split("|")[2])
         schedule = self.plan.schedules[int(item.lane[0])]
         now = self.now_ms()
         result = outcomes.outcome(item, verdict, judged, hop, now, schedule, self.chance.random())

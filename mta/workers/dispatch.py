@@ -192,6 +192,7 @@ class Dispatch:
                 opened = await open_session(host, self.plan.dialling, self.doors.tls)
             except CannotConnect as error:
                 verdict = judge(error.stage, error.reply)
+                self.doors.counted("sessions_failed_total", path.partition("|")[2], error.stage.value)
                 refused += error.stage is not Stage.CONNECT
                 if refused >= FULL_SESSIONS:
                     break
@@ -208,6 +209,8 @@ class Dispatch:
         session = Session(self.messages, path, hosts, opened, dialogue, self.plan.dialling.timeouts)
         session.messages = self.plan.shaping.limits(path.partition("|")[2]).messages
         self.sessions.add(session)
+        version = opened.tls.partition(" ")[0] or "none"
+        self.doors.counted("sessions_opened_total", path.partition("|")[2], version)
         return session
 
     def _all(self, works: list[Work], verdict: Verdict) -> None:
@@ -229,7 +232,9 @@ class Dispatch:
 
     def gone(self, session: Session) -> None:
         """The connection has ended; its permit goes back."""
-        self.sessions.discard(session)
+        if session in self.sessions:
+            self.sessions.discard(session)
+            self.doors.timed("smtp_session_seconds", session.loop.time() - session.opened_at)
         if session.dialogue.misbehaved:
             while len(self.careful) >= MOST_CAREFUL:
                 del self.careful[next(iter(self.careful))]

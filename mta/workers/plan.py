@@ -41,9 +41,16 @@ class Plan:
     unreachable_pause_ms: int = 30_000
 
 
+def _uncounted(*_: object) -> None:
+    return None
+
+
 @dataclass(slots=True)
 class Doors:
-    """Queue, lists, resolver, contents, keys, journal; how replies are classified; who is told of results."""
+    """Queue, lists, resolver, contents, keys, journal; how replies are classified; who is told of results.
+
+    `counted` is told (metric, labels...), `timed` (metric, seconds, labels...).
+    """
 
     queue: Queue
     bell: Bell
@@ -55,3 +62,5 @@ class Doors:
     tls: ssl.SSLContext | None
     classify: Callable[[Reply, Stage], Judged]
     told: Callable[[Result], None]
+    counted: Callable[..., None] = _uncounted
+    timed: Callable[..., None] = _uncounted

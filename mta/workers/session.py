@@ -23,13 +23,14 @@ from mta.workers.prepare import Made
 class Work:
     """One taken message on its way through a session."""
 
-    __slots__ = ("content", "item", "settled", "until")
+    __slots__ = ("began", "content", "item", "settled", "until")
 
     def __init__(self, item: Item, content: Content | None = None, until: float = 0.0) -> None:
         self.item = item
         self.content = content
         self.until = until
         self.settled = False  # it has a result already: what the session says later is not asked for
+        self.began = 0.0  # when its envelope was offered (time.monotonic)
 
     def __repr__(self) -> str:
         return f"<Work {self.item.record.name}>"
@@ -102,7 +103,7 @@ class Session(asyncio.Protocol):
         self.last_word: Reply | None = None  # the server's, if one ended the session
         self.deadline = 0.0
         self._heard = 0  # replies when the deadline was set
-        self.idle_since = self.moved_at = self.loop.time()
+        self.opened_at = self.idle_since = self.moved_at = self.loop.time()
         opened.transport.set_protocol(self)
 
     def __repr__(self) -> str:

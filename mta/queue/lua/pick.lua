@@ -60,9 +60,9 @@ local function next_pack(order)
           local rows = rows_of(pack)
           call('HSET', P .. 'path:' .. path, 'v' .. cls, first[2])
           local weight = terms('t|' .. tenant)
-          call('ZADD', tenants, 'XX', string.format('%.3f', first[2] + rows / weight), tenant)
+          served('tenants:' .. order, tenant, first[2] + rows / weight, first[2])
           weight = terms('c|' .. tenant .. '|' .. campaign)
-          call('ZADD', lanes, 'XX', string.format('%.3f', one[2] + rows / weight), campaign)
+          served('lanes:' .. order .. '|' .. tenant, campaign, one[2] + rows / weight, one[2])
           return lane, pack
         end
       end

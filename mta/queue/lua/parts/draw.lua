@@ -89,12 +89,40 @@ local function draw_lane(lane, n, batch, tenant)
   return #items, popped, left > 0
 end
 
--- Serve the campaign of a tenant that is furthest behind, up to n messages. Returns how many it gave, how many left
--- their lane, and whether the tenant has nothing to give now though it stays.
+-- Who of an order is next: of those that had no more than their share, the one whose turn of n would be over first
+-- (WF2Q: Bennett and Zhang 1996, INFOCOM), so that nobody is ever more than a turn from what is theirs. Where all weigh
+-- the same that is the one furthest behind. `passed`: who had nothing to give. Returns the member, its time, and the
+-- time the order has reached.
+local LOOK = 16 -- are compared; of more, those furthest behind
+local function foremost(order, scope, n, passed)
+  local row = call('ZRANGE', P .. order, 0, scopes and LOOK - 1 or passed.n, 'WITHSCORES')
+  local weights, sum, reached, names, texts = {}, 0, 0, {}, {}
+  if scopes and #row > 2 then
+    for i = 1, #row, 2 do names[#names + 1] = scope .. row[i] end
+    texts = call('HMGET', P .. 'scopes', unpack(names))
+  end
+  for i = 1, #row, 2 do
+    local text = texts[(i + 1) / 2]
+    weights[i] = text and tonumber(string.match(text, '^%S+')) or 1
+    sum, reached = sum + weights[i], reached + weights[i] * row[i + 1]
+  end
+  reached = reached / sum
+  local soonest, at
+  for i = 1, #row, 2 do
+    if not passed[row[i]] then
+      local ends = row[i + 1] + n / weights[i]
+      if tonumber(row[i + 1]) > reached + 0.001 then ends = ends + 1e15 end
+      if not soonest or ends < soonest then soonest, at = ends, i end
+    end
+  end
+  if at then return row[at], tonumber(row[at + 1]), reached end
+end
+
+-- Serve the campaign of a tenant whose turn it is, up to n messages. Returns how many it gave, how many left their
+-- lane, and whether the tenant has nothing to give now though it stays.
 local function draw_tenant(order, path, cls, tenant, n, batch)
-  local lanes = P .. 'lanes:' .. order .. '|' .. tenant
-  local first = call('ZRANGE', lanes, 0, 0, 'WITHSCORES')
-  local campaign = first[1]
+  local lanes = 'lanes:' .. order .. '|' .. tenant
+  local campaign, since, reached = foremost(lanes, 'c|' .. tenant .. '|', n, { n = 0 })
   if not campaign then
     withdraw(cls, path, tenant)
     return 0, 0, false
@@ -102,32 +130,32 @@ local function draw_tenant(order, path, cls, tenant, n, batch)
   local scope = 'c|' .. tenant .. '|' .. campaign
   local most, weight, again = allowance(scope, cls, n)
   if blocked(scope, order, most, again) then
-    call('ZREM', lanes, campaign)
-    if call('EXISTS', lanes) == 0 then withdraw(cls, path, tenant) end
+    call('ZREM', P .. lanes, campaign)
+    if call('EXISTS', P .. lanes) == 0 then withdraw(cls, path, tenant) end
     return 0, 0, false
   end
   local got, popped, stays = draw_lane(order .. '|' .. tenant .. '|' .. campaign, most, batch, tenant)
   if got > 0 and scopes then spend(scope, cls, got) end
   if not stays then
     leave(cls, path, tenant, campaign)
-  elseif got > 0 then
-    call('ZADD', lanes, string.format('%.3f', first[2] + got / weight), campaign)
-  else
+  end
+  if got > 0 then
+    served(lanes, campaign, since + got / weight, reached)
+  elseif stays then
     -- It waits for its shelf: behind its tenant's others, without having been served.
-    call('ZADD', lanes, call('ZRANGE', lanes, -1, -1, 'WITHSCORES')[2], campaign)
+    call('ZADD', P .. lanes, call('ZRANGE', P .. lanes, -1, -1, 'WITHSCORES')[2], campaign)
   end
   return got, popped, stays and got == 0
 end
 
--- Take up to n items of one class from a path: the tenant furthest behind in virtual time first.
+-- Take up to n items of one class from a path: the tenants by their turn.
 local function draw(class, path, n, batch)
   local cls = number(class)
   local order = cls .. '|' .. path
-  local tenants, drawn, gone, skip = P .. 'tenants:' .. order, 0, 0, 0
+  local tenants, drawn, gone, passed = 'tenants:' .. order, 0, 0, { n = 0 }
   for _ = 1, 64 do
-    if drawn >= n or skip >= 8 then break end
-    local first = call('ZRANGE', tenants, skip, skip, 'WITHSCORES')
-    local tenant = first[1]
+    if drawn >= n or passed.n >= 8 then break end
+    local tenant, since, reached = foremost(tenants, 't|', n - drawn, passed)
     if not tenant then break end
     local scope = 't|' .. tenant
     local most, weight, again = allowance(scope, cls, n - drawn)
@@ -139,10 +167,10 @@ local function draw(class, path, n, batch)
       if got > 0 then
         drawn = drawn + got
         if scopes then spend(scope, cls, got) end
-        call('HSET', P .. 'path:' .. path, 'v' .. cls, first[2])
-        call('ZADD', tenants, 'XX', string.format('%.3f', first[2] + got / weight), tenant)
+        call('HSET', P .. 'path:' .. path, 'v' .. cls, string.format('%.3f', reached))
+        served(tenants, tenant, since + got / weight, reached)
       elseif dry then
-        skip = skip + 1
+        passed[tenant], passed.n = true, passed.n + 1
       end
     end
   end

@@ -17,26 +17,53 @@ local function waiting(cls, path, by)
   call('HINCRBY', P .. 'path:' .. path, 'n', by)
 end
 
+-- Stand in an order of virtual time at a time; one that left it with more than its share, where it stood then.
+local function place(order, at, member)
+  at = math.max(at, call('ZSCORE', P .. 'past:' .. order, member) or 0)
+  call('ZADD', P .. order, 'NX', at, member)
+end
+
+-- Remember where one stood that left an order in which others wait, for as long as it matters.
+local function remember(order, member, at, reached)
+  local past = P .. 'past:' .. order
+  call('ZREMRANGEBYSCORE', past, '-inf', reached)
+  call('ZADD', past, string.format('%.3f', at), member)
+  call('EXPIRE', past, 3600)
+end
+
+-- Move one that was served to its new time.
+local function served(order, member, at, reached)
+  if call('ZADD', P .. order, 'XX', 'CH', string.format('%.3f', at), member) == 0
+    and call('EXISTS', P .. order) == 1 then
+    remember(order, member, at, reached)
+  end
+end
+
 -- A tenant takes its place on a path at the virtual time the path has reached: it neither jumps the queue nor pays
 -- for the time it was away. The path becomes due now.
 local function enter(cls, path, tenant)
   local order, key = cls .. '|' .. path, P .. 'path:' .. path
-  call('ZADD', P .. 'tenants:' .. order, 'NX', call('HGET', key, 'v' .. cls) or 0, tenant)
+  place('tenants:' .. order, call('HGET', key, 'v' .. cls) or 0, tenant)
   if is_store(path) then
     call('ZADD', P .. 'stores', 0, order)
   else
     call('ZADD', P .. 'due:' .. cls, 'NX', NOW, path)
-    call('PERSIST', key)
   end
+  call('PERSIST', key)
 end
 
 -- A lane that has something now joins its tenant's order, behind nobody and ahead of nobody of that tenant.
 local function join(cls, path, tenant, campaign)
   local order = cls .. '|' .. path
-  local lanes = P .. 'lanes:' .. order .. '|' .. tenant
-  local first = call('ZRANGE', lanes, 0, 0, 'WITHSCORES')
-  call('ZADD', lanes, 'NX', first[2] or 0, campaign)
-  if not first[1] then enter(cls, path, tenant) end
+  local lanes = 'lanes:' .. order .. '|' .. tenant
+  local first = call('ZRANGE', P .. lanes, 0, 0, 'WITHSCORES')
+  if first[1] then
+    place(lanes, first[2], campaign)
+  else
+    call('ZADD', P .. lanes, 0, campaign)
+    call('DEL', P .. 'past:' .. lanes)
+    enter(cls, path, tenant)
+  end
   call('SADD', P .. 'of:' .. tenant .. '|' .. campaign, order)
   call('SADD', P .. 'of:' .. tenant, campaign)
 end

@@ -60,18 +60,18 @@ def test_a_page_shows_what_was_counted() -> None:
     meter.gauge("in_flight_messages", 12)
     meter.gauge("smtp_connections", 3, "x.example")
     for value in (0.0001, 0.3, 99.0):
-        meter.observe("dkim_sign_seconds", value)
+        meter.observe("prepare_seconds", value)
     merged = Merged()
     merged.update("w1", meter.snapshot())
     found = samples(Exposition(merged.totals).page())
     assert found[(PREFIX + SENT, (("pool", "default"), ("site", "x.example")))] == 5
     assert found[("mta_in_flight_messages", ())] == 12
     assert found[("mta_smtp_connections", (("site", "x.example"),))] == 3
-    assert found[("mta_dkim_sign_seconds_count", ())] == 3
-    assert found[("mta_dkim_sign_seconds_sum", ())] == pytest.approx(99.3001)
-    assert found[("mta_dkim_sign_seconds_bucket", (("le", "0.0001"),))] == 1
-    assert found[("mta_dkim_sign_seconds_bucket", (("le", "0.5"),))] == 2
-    assert found[("mta_dkim_sign_seconds_bucket", (("le", "+Inf"),))] == 3
+    assert found[("mta_prepare_seconds_count", ())] == 3
+    assert found[("mta_prepare_seconds_sum", ())] == pytest.approx(99.3001)
+    assert found[("mta_prepare_seconds_bucket", (("le", "0.0001"),))] == 1
+    assert found[("mta_prepare_seconds_bucket", (("le", "0.5"),))] == 2
+    assert found[("mta_prepare_seconds_bucket", (("le", "+Inf"),))] == 3
     assert found[("mta_lease_lost_total", ())] == 0  # a counter without labels is there from the start
     assert any(name == "mta_build_info" for name, _ in found)
 
@@ -100,7 +100,7 @@ def test_no_count_is_lost_or_doubled_however_workers_die(steps: list[tuple[int, 
     for worker, what in steps:
         if what == "count":
             lives[worker].count("lease_lost_total")
-            lives[worker].observe("dkim_sign_seconds", 1.0)
+            lives[worker].observe("prepare_seconds", 1.0)
             lives[worker].gauge("in_flight_messages", 1)
             total += 1
         elif what == "die":  # the supervisor sees the death
@@ -113,7 +113,7 @@ def test_no_count_is_lost_or_doubled_however_workers_die(steps: list[tuple[int, 
         merged.update(f"w{worker}", lives[worker].snapshot())
     found = merged.totals()
     assert found.counters["lease_lost_total"].get((), 0) == total
-    assert sum(found.histograms["dkim_sign_seconds"].get((), [0, 0])[:-1]) == total
+    assert sum(found.histograms["prepare_seconds"].get((), [0, 0])[:-1]) == total
     living = sum(1 for life in lives if life.snapshot()["gauges"])
     assert found.gauges["in_flight_messages"].get((), 0) == living
 
@@ -124,12 +124,12 @@ def test_one_process_keeps_a_bounded_number_of_series(monkeypatch: pytest.Monkey
     for n in range(100):
         meter.count(SENT, f"d{n}.example", "p")
         meter.gauge("smtp_connections", 1, f"d{n}.example")
-        meter.observe("redis_script_seconds", 1, f"s{n}")
+        meter.observe("redis_call_seconds", 1, f"s{n}")
     snapshot = meter.snapshot()
     assert len(snapshot["counters"][SENT]) == 11
     assert sum(value for _, value in snapshot["counters"][SENT]) == 100
     assert len(snapshot["gauges"]["smtp_connections"]) == 11
-    assert len(snapshot["histograms"]["redis_script_seconds"]) == 11
+    assert len(snapshot["histograms"]["redis_call_seconds"]) == 11
 
 
 def test_the_busiest_sites_are_shown_and_the_rest_is_one() -> None:
