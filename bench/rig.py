@@ -36,8 +36,8 @@ class Setup:
     signed: bool = True
     double: bool = False  # Ed25519 beside RSA
     suffix: str = "example.test"
-    receiver: str = "smtp-sink"  # or "sink"
-    sink: tuple[str, ...] = ()  # further flags of bench.sink
+    receiver: str = "smtp-sink"  # or "sink", or "mortal": one that can be killed
+    sink: tuple[str, ...] = ()  # further flags of bench.sink or bench.mortal
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)  # over the bench's own
     records: dict[str, dict[str, list[str]]] = field(
         default_factory=dict
@@ -128,7 +128,7 @@ class Rig:
 
     def received(self) -> dict[str, Any]:
         """Return what the receiver counted."""
-        if self.setup.receiver == "sink":
+        if self.setup.receiver != "smtp-sink":
             with socket.create_connection(("127.0.0.1", self.control_port), timeout=5) as wire:
                 return dict(json.loads(b"".join(iter(lambda: wire.recv(65536), b""))))
         text = self._sink_log.read_text(errors="replace").replace("\r", "\n")
@@ -180,13 +180,29 @@ class Rig:
         _end(self.processes.pop(), 10.0)
         self._sink(*flags)
 
+    def kill_receiver(self) -> None:
+        """End a mortal receiver by SIGKILL, once it has written what it counted."""
+        process = self.processes.pop()
+        process.send_signal(signal.SIGUSR1)
+        process.wait(10.0)
+        if process.stdout is not None:
+            process.stdout.close()
+
+    def revive_receiver(self) -> None:
+        """Start a mortal receiver's next life."""
+        self._sink()
+
     def _sink(self, *flags: str) -> None:
-        command = [sys.executable, "-m", "bench.sink", "--port", str(self.smtp_port), "--json"]
-        ready = self._spawn([*command, *self.setup.sink, *flags], wait_line=True)
+        mortal = self.setup.receiver == "mortal"
+        own = (
+            ["bench.mortal", "--state", str(self.root / "sink.state")] if mortal else ["bench.sink", "--json"]
+        )
+        command = [sys.executable, "-m", *own, "--port", str(self.smtp_port), *self.setup.sink, *flags]
+        ready = self._spawn(command, wait_line=True, fixed_hashes=mortal)
         self.control_port = int(ready["control_port"])
 
     def _receiver(self) -> None:
-        if self.setup.receiver == "sink":
+        if self.setup.receiver != "smtp-sink":
             self._sink()
             return
         program = shutil.which("smtp-sink", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
@@ -203,13 +219,13 @@ class Rig:
         log.close()
         _until_open(self.smtp_port)
 
-    def _spawn(self, command: list[str], *, wait_line: bool) -> dict[str, Any]:
+    def _spawn(self, command: list[str], *, wait_line: bool, fixed_hashes: bool = False) -> dict[str, Any]:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=_environment(),
+            env=_environment() | ({"PYTHONHASHSEED": "0"} if fixed_hashes else {}),
         )
         self.processes.append(process)
         assert process.stdout is not None

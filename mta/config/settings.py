@@ -81,7 +81,7 @@ class Queue:
         float, Bounds(0, 0.5), "share of what is sent that each lower class gets while higher ones wait"
     ] = 0.05
     ready: A[int, COUNT, "messages of a class kept ready in lanes; the rest of a campaign waits packed"] = (
-        4096
+        20_000
     )
 
 

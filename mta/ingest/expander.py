@@ -32,7 +32,7 @@ _log = logging.getLogger("mta.ingest")
 class Room:
     """How much of the queue is kept ready in lanes."""
 
-    ready: int = 4096  # messages of a class: below it more packs are opened without being asked for
+    ready: int = 20_000  # messages of a class: below it more packs are opened without being asked for
     seconds: float = 30.0  # of its rate a path's lanes may hold
     path: int = 4096  # messages a path's lanes hold at most
     interval: float = 0.0  # ms per message of a path without limits of its own

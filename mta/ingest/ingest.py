@@ -186,13 +186,15 @@ class Ingest:
         eid = f"{tenant}/{key}/accepted"
         if opened.state == "taken":
             raise Refused(ID_TAKEN, f"`id` {message_id} was submitted under another key; choose another id")
+        if opened.state == "repeat" and opened.by == entry_id.decode():
+            return  # this very entry, read again after a crash: all is done and said
         if opened.state == "repeat":
             await self._repeated(submission, entry_id, born, opened.accepted, opened.refused)
             return
         if label == CONTROL_LABEL:
             accepted = Accepted(await self.office.carry_out(submission, born))
         else:
-            accepted = await self.mailroom.accept(submission, opened, digest, born)
+            accepted = await self.mailroom.accept(submission, opened, digest, entry_id.decode())
         self.accepted += accepted.count
         self.refused += accepted.refused
         if submission.cls is not None and submission.kind != "campaign":
@@ -208,7 +210,7 @@ class Ingest:
         keep = [born, submission.cls, submission.kind, tenant, key, campaign, submission.data]
         first = await self.intake.accept(
             tenant, key, opened, accepted.count, accepted.refused,
-            keep if label != CONTROL_LABEL else None, flat(told),
+            keep if label != CONTROL_LABEL else None, flat(told), entry_id,
         )  # fmt: skip
         if not first:
             # Two processes met the same key at once: each step was done once, and this entry is the repeat.

@@ -36,7 +36,7 @@ from mta.mime.raw import prepare as prepare_raw
 from mta.queue import campaigns as registry
 from mta.queue.campaigns import Campaigns
 from mta.queue.control import Control, Gate, Scope
-from mta.queue.intake import Intake, Opened
+from mta.queue.intake import Intake, Opened, stream_order
 from mta.queue.lanes import MOST
 from mta.queue.terms import Terms, TermsBook
 from mta.tenancy import Profile
@@ -98,8 +98,12 @@ class Mailroom:
             )
         return Profile(tenant)
 
-    async def accept(self, submission: Submission, opened: Opened, digest: bytes, born: int) -> Accepted:
-        """Carry a submission out; raise Refused, NotYet, QueueFull or QueueDown. May be repeated."""
+    async def accept(self, submission: Submission, opened: Opened, digest: bytes, entry_id: str) -> Accepted:
+        """Carry a submission out; raise Refused, NotYet, QueueFull or QueueDown. May be repeated.
+
+        `entry_id` is the stream's: when the entry came, and before which others.
+        """
+        born = stream_order(entry_id)[0]
         profile = await self.profile(submission.tenant)
         assert submission.cls is not None
         if profile.classes and submission.cls.label not in profile.classes:
@@ -110,7 +114,7 @@ class Mailroom:
             case Campaign() as campaign:
                 return await self._campaign(submission, profile, campaign, digest, born)
             case Recipients() as people:
-                return await self._recipients(submission, people, opened, born)
+                return await self._recipients(submission, people, opened, entry_id)
             case Message() as message:
                 return await self._message(submission, profile, message, opened, born)
         raise Refused(KIND, f"`kind` {submission.kind} does not belong on a mail stream")
@@ -137,36 +141,36 @@ class Mailroom:
             started=False,
             window=campaign.window,
         )
-        if await self.campaigns.define(known) == "conflict":
-            raise Refused(
-                CAMPAIGN_CONFLICT,
-                f"`id` {campaign.id} is a campaign with other content that already has recipients; choose another id",
-            )
-        await self.terms.set(
-            Scope.of_campaign(submission.tenant, campaign.id).text,
-            Terms(campaign.weight, campaign.rate.per_second if campaign.rate else 0.0),
+        conflict = Refused(
+            CAMPAIGN_CONFLICT,
+            f"`id` {campaign.id} is a campaign with other content that already has recipients; choose another id",
         )
+        match await self.campaigns.standing(known):
+            case "conflict":
+                raise conflict
+            case "repeat":
+                return Accepted(count=1)  # it may have been released meanwhile
+        # Before anybody knows the campaign: its recipients may come at once, through another process.
+        scope = Scope.of_campaign(submission.tenant, campaign.id)
         if campaign.hold or profile.review:
             why = "the campaign asked for it" if campaign.hold else "the tenant is under review"
             held = event(
-                "held",
-                f"{submission.tenant}/{campaign.id}/held",
-                born,
-                tenant=submission.tenant,
-                campaign=campaign.id,
-                scope="campaign",
-                reason=why,
-            )
-            await self.control.close(
-                Scope.of_campaign(submission.tenant, campaign.id), Gate("held", why), held
-            )
+                "held", f"{submission.tenant}/{campaign.id}/held", born, tenant=submission.tenant,
+                campaign=campaign.id, scope="campaign", reason=why,
+            )  # fmt: skip
+            await self.control.close(scope, Gate("held", why), held)
+        rate = campaign.rate.per_second if campaign.rate else 0.0
+        await self.terms.set(scope.text, Terms(campaign.weight, rate))
+        if await self.campaigns.define(known) == "conflict":
+            raise conflict
         return Accepted(count=1)
 
     # recipients
 
     async def _recipients(
-        self, submission: Submission, people: Recipients, opened: Opened, born: int
+        self, submission: Submission, people: Recipients, opened: Opened, entry_id: str
     ) -> Accepted:
+        born = stream_order(entry_id)[0]
         known = await self.campaigns.get(submission.tenant, people.campaign)
         if known is None:
             raise NotYet(people.campaign)
@@ -175,7 +179,9 @@ class Mailroom:
                 KIND,
                 f"campaign {people.campaign} came on the stream {known.cls.label}; send its recipients there too",
             )
-        if await self.campaigns.closed(submission.tenant, people.campaign) not in ("", submission.key):
+        closed = await self.campaigns.closed(submission.tenant, people.campaign)
+        # One that came before the last one may be met after it, by another process or after a crash.
+        if closed and stream_order(entry_id) > stream_order(closed):
             raise Refused(
                 CAMPAIGN_CLOSED, f"campaign {people.campaign} had its last entry; use a new campaign id"
             )
@@ -200,7 +206,7 @@ class Mailroom:
                 records = [(row.number, convert.record_of_row(stem, row, born, expires)) for row in part.good]
                 await self.putter.put(submission, shared, chunk, records, checked.not_before, born, part.bad)
         if people.last:
-            await self.campaigns.close(submission.tenant, people.campaign, submission.key)
+            await self.campaigns.close(submission.tenant, people.campaign, entry_id)
         return Accepted(len(good), len(bad))
 
     async def _checked(self, submission: Submission, known: registry.Campaign) -> Campaign:

@@ -55,9 +55,9 @@ class Orders:
             case "purge":
                 return await self._purge(scope, told)
             case "reject":
-                return await self._reject(submission, scope, told)
+                return await self._reject(scope, told, now)
             case "close":
-                await self.campaigns.close(scope.tenant, scope.value, submission.key)
+                await self.campaigns.close(scope.tenant, scope.value, f"{now}-0")
                 return 1
             case "limit":
                 return await self._limit(control, scope, now)
@@ -87,7 +87,7 @@ class Orders:
         dropped = 0
         campaigns = [scope.value]
         if scope.kind == "tenant":
-            campaigns = ["", *await self.gates.scopes_of(scope.tenant)]
+            campaigns = sorted({"", *await self.gates.scopes_of(scope.tenant)})
         for campaign in campaigns:
             named = told | {"eid": f"{told['eid']}/{campaign}"}
             if campaign:
@@ -96,7 +96,7 @@ class Orders:
             dropped += await self.sifting.sieved(Mark("campaign", campaign, scope.tenant), named)
         return dropped
 
-    async def _reject(self, submission: Submission, scope: Scope, told: dict[str, str]) -> int:
+    async def _reject(self, scope: Scope, told: dict[str, str], now: int) -> int:
         gate = GateScope.of_campaign(scope.tenant, scope.value)
         held = (await self.gates.gates()).get(gate.text)
         if held is None or held.state != "held":
@@ -104,7 +104,7 @@ class Orders:
                 BAD_SCOPE,
                 f"campaign {scope.value} is not held, so there is nothing to reject; `purge` drops what waits",
             )
-        await self.campaigns.close(scope.tenant, scope.value, submission.key)
+        await self.campaigns.close(scope.tenant, scope.value, f"{now}-0")
         purged = told | {"event": "purged", "reason": told.get("reason", "") or "rejected in review"}
         return await self.gates.purge(scope.tenant, scope.value, purged)
 

@@ -15,6 +15,7 @@ from mta.queue.link import QueueDown
 CACHED = 200_000  # domains
 LOOKUPS = 64  # at once
 SECONDS = 2.0  # for the DNS, for all domains of one question together
+LONGEST = 30.0  # seconds that a lookup may go on after nobody waits for it any more
 RETRY_SECONDS = 60.0  # until a domain that could not be looked up is asked again
 
 
@@ -43,6 +44,7 @@ class Routing:
         self.kept = kept
         self.lookup = lookup
         self._known: dict[str, tuple[str, float]] = {}
+        self._asking: dict[str, asyncio.Task[Found | None]] = {}
         self._slots = asyncio.Semaphore(LOOKUPS)
 
     def __repr__(self) -> str:
@@ -73,12 +75,12 @@ class Routing:
         asked = [domain for domain in domains if domain not in out]
         fresh: dict[str, tuple[str, float]] = {}
         if asked:
-            tasks = {domain: asyncio.ensure_future(self._ask(self.lookup, domain)) for domain in asked}
+            tasks = {domain: self._asking.get(domain) or self._begin(self.lookup, domain) for domain in asked}
             await asyncio.wait(tasks.values(), timeout=SECONDS)
             for domain, task in tasks.items():
+                # One that takes longer goes on: others may wait for it, and its answer may come in time for the next.
                 found = task.result() if task.done() and not task.cancelled() else None
                 if found is None:
-                    task.cancel()
                     out[domain] = domain
                     self._remember(domain, domain, RETRY_SECONDS)
                 else:
@@ -92,9 +94,18 @@ class Routing:
                 pass  # it is only kept for others: they can ask for themselves
         return out
 
+    def _begin(self, lookup: Lookup, domain: str) -> "asyncio.Task[Found | None]":
+        task = self._asking[domain] = asyncio.ensure_future(self._ask(lookup, domain))
+        task.add_done_callback(lambda _: self._asking.pop(domain, None))
+        return task
+
     async def _ask(self, lookup: Lookup, domain: str) -> Found | None:
         async with self._slots:
-            return await lookup(domain)
+            try:
+                async with asyncio.timeout(LONGEST):
+                    return await lookup(domain)
+            except TimeoutError:
+                return None
 
     def _remember(self, domain: str, site: str, seconds: float) -> None:
         if len(self._known) >= CACHED:

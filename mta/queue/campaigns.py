@@ -36,17 +36,25 @@ class Campaigns:
         self.client = client
         self.keys = keys
 
+    async def standing(self, campaign: Campaign) -> str:
+        """Return what `define` would return."""
+        key = self.keys.campaign(campaign.tenant, campaign.id)
+        digest, started = await self.client.hmget(key, [_DIGEST, "started"])
+        if digest == campaign.digest:
+            return "repeat"
+        if digest is None:
+            return "new"
+        return "conflict" if started else "replaced"
+
     async def define(self, campaign: Campaign) -> str:
         """Register a campaign; return "new", "repeat" (same content), "replaced" or "conflict".
 
         Other content under a known id is a conflict once recipients have been accepted.
         """
         key = self.keys.campaign(campaign.tenant, campaign.id)
-        digest, started = await self.client.hmget(key, [_DIGEST, "started"])
-        if digest == campaign.digest:
-            return "repeat"
-        if digest is not None and started:
-            return "conflict"
+        standing = await self.standing(campaign)
+        if standing in ("repeat", "conflict"):
+            return standing
         pipe = self.client.pipeline(transaction=True)
         pipe.hset(
             key,
@@ -61,7 +69,7 @@ class Campaigns:
         )
         pipe.zadd(self.keys.campaigns, {f"{campaign.tenant}|{campaign.id}": campaign.created})
         await pipe.execute()
-        return "new" if digest is None else "replaced"
+        return standing
 
     async def get(self, tenant: str, campaign: str) -> Campaign | None:
         """Return a registered campaign."""
@@ -97,14 +105,14 @@ class Campaigns:
         await self.client.hset(self.keys.campaign(tenant, campaign), "started", 1)
 
     async def close(self, tenant: str, campaign: str, by: str) -> None:
-        """Note that the last recipients entry came, and its key: the campaign may finish."""
+        """Note that the last recipients entry came, and its stream id: the campaign may finish."""
         pipe = self.client.pipeline(transaction=False)
         pipe.hsetnx(self.keys.campaign(tenant, campaign), "closed", by)
         pipe.sadd(f"{self.keys.base(0)}dirty", f"{tenant}|{campaign}")
         await pipe.execute()
 
     async def closed(self, tenant: str, campaign: str) -> str:
-        """Return the key of the entry that closed the campaign, "" when it takes recipients."""
+        """Return the stream id of the entry that closed the campaign, "" when it takes recipients."""
         value = await self.client.hget(self.keys.campaign(tenant, campaign), "closed")
         return value.decode() if value else ""
 

@@ -1,5 +1,6 @@
 """What control asks of the lanes: close and open scopes, drop what waits."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -8,6 +9,8 @@ from mta.event import flat
 from mta.queue import scripts
 from mta.queue.keys import Keys
 from mta.queue.link import Client
+
+PAGE = 1000  # entries read at once
 
 
 class Gate(msgspec.Struct, omit_defaults=True):
@@ -105,22 +108,38 @@ class Control:
         """Drop what waits of a campaign (empty: of the tenant's single messages); return how many."""
         dropped = 0
         for shard in range(self.keys.shards):
-            cursor, number = "", 0
+            cursor = ""
+            # An event per step, each with its own count and its own stable id.
+            told = flat({name: value for name, value in event.items() if name != "eid"})
+            eid = f"{event['eid']}/{shard}"
             while cursor != "done":
-                # An event per step, each with its own count and its own stable id.
-                told = flat(event | {"eid": f"{event['eid']}/{shard}.{number}"})
-                count, raw = await scripts.run(
-                    self.client, "purge", self.keys.base(shard), [f"{tenant}|{campaign}", told, cursor]
-                )
+                arguments = [f"{tenant}|{campaign}", told, cursor, eid]
+                count, raw = await scripts.run(self.client, "purge", self.keys.base(shard), arguments)
                 dropped += count
-                number += 1
                 cursor = raw.decode()
         return dropped
 
     async def scopes_of(self, tenant: str) -> list[str]:
-        """Return the campaigns of a tenant that have mail in lanes ("" = single messages)."""
+        """Return the campaigns of a tenant that have mail waiting, in lanes or elsewhere ("" = single messages)."""
         found: set[str] = set()
         for shard in range(self.keys.shards):
-            for name in await self.client.smembers(f"{self.keys.base(shard)}of:{tenant}"):
-                found.add(name.decode())
+            base = self.keys.base(shard)
+            found.update(name.decode() for name in await self.client.smembers(f"{base}of:{tenant}"))
+            lists = [
+                f"{base}wheel:{name.decode()}" for name in await self.client.zrange(f"{base}wheel", 0, -1)
+            ]
+            lists += [f"{base}sieved:{name.decode()}" for name in await self.client.hkeys(f"{base}sieve")]
+            found.update(_campaigns(await self.client.hvals(f"{base}expanding"), tenant))
+            for name in lists:
+                start = 0
+                while page := await self.client.lrange(name, start, start + PAGE - 1):
+                    found.update(_campaigns(page, tenant))
+                    start += PAGE
         return sorted(found)
+
+
+def _campaigns(entries: Iterable[bytes], tenant: str) -> Iterator[str]:
+    for entry in entries:
+        *_, owner, campaign = entry.partition(b"\n")[0].decode().split("|")
+        if owner == tenant:
+            yield campaign

@@ -21,6 +21,12 @@ _pack = msgspec.msgpack.Encoder().encode
 StreamEntry = tuple[str, bytes, dict[bytes, bytes]]  # stream, entry id, fields
 
 
+def stream_order(entry_id: str) -> tuple[int, int]:
+    """Return a stream entry's id as what it sorts by: ms since 1970, and a number within them."""
+    milliseconds, _, number = entry_id.partition("-")
+    return int(milliseconds), int(number or 0)
+
+
 class Opened(msgspec.Struct, array_like=True, frozen=True):
     """What is known of a submission entry by its key."""
 
@@ -29,6 +35,7 @@ class Opened(msgspec.Struct, array_like=True, frozen=True):
     chunk: int
     accepted: int
     refused: int
+    by: str = ""  # the stream entry that closed it
 
 
 class Intake:
@@ -121,8 +128,9 @@ class Intake:
         base = self.keys.base(0)
         bound = f"{tenant}:{message_id}" if message_id else ""
         arguments = [f"{tenant}:{key}", digest, self.keys.shards, 0, bound, key]
-        word, *numbers = await scripts.run(self.client, "begin", base, arguments)
-        return Opened(word.decode(), *(int(number) for number in numbers))
+        word, *numbers, by = await scripts.run(self.client, "begin", base, arguments)
+        entry, chunk, accepted, refused = (int(number) for number in numbers)
+        return Opened(word.decode(), entry, chunk, accepted, refused, by.decode())
 
     async def forget(self, tenant: str, key: str, message_id: str = "") -> None:
         """Free the key, and the message id, of a refused entry of which nothing was put."""
@@ -134,14 +142,22 @@ class Intake:
             await self.client.delete(name)
 
     async def accept(
-        self, tenant: str, key: str, opened: Opened, accepted: int, refused: int, keep: Any, fields: list[str]
+        self,
+        tenant: str,
+        key: str,
+        opened: Opened,
+        accepted: int,
+        refused: int,
+        keep: Any,
+        fields: list[str],
+        by: bytes,
     ) -> bool:
         """Close an entry: totals, the copy for the archive (`keep`, any msgpack value), its event.
 
-        False when another process had closed it: nothing changed.
+        `by` is the id of the stream entry. False when another one had closed it: nothing changed.
         """
         blob = zlib.compress(_pack(keep), 1) if keep is not None else b""
-        arguments = [f"{tenant}:{key}", accepted, refused, opened.entry, blob, fields]
+        arguments = [f"{tenant}:{key}", accepted, refused, opened.entry, blob, fields, by]
         return bool(await scripts.run(self.client, "accept", self.keys.base(0), arguments))
 
     async def refuse(
@@ -164,8 +180,11 @@ class Intake:
             await pipe.execute()
 
     async def done(self, stream: str, entry_id: bytes) -> None:
-        """Acknowledge and delete an entry: only after all it asked for is in the queue."""
-        pipe = self.client.pipeline(transaction=False)
+        """Acknowledge and delete an entry: only after all it asked for is in the queue.
+
+        Both or neither: one that is acknowledged and left in its stream is never looked at again.
+        """
+        pipe = self.client.pipeline(transaction=True)
         pipe.xack(stream, GROUP, entry_id)
         pipe.xdel(stream, entry_id)
         await pipe.execute()

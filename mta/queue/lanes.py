@@ -54,6 +54,7 @@ class Batch:
     path: str
     way: Way
     items: list[Item] = field(default_factory=list)
+    tight: bool = False  # the path has used up half of its burst: what is late comes on top of what follows
 
     def __repr__(self) -> str:
         return f"<Batch {self.path} {len(self.items)} {self.way.name.lower()}>"
@@ -155,8 +156,8 @@ class Queue:
         ]  # fmt: skip
         now, soonest, shed, *rows = await scripts.run(self.client, "take", self.base, arguments)
         taken = Taken(now, soonest, [], [path.decode() for path in shed])
-        for path, way, *parts in rows:
-            batch = Batch(path.decode(), Way(way))
+        for path, way, tight, *parts in rows:
+            batch = Batch(path.decode(), Way(way), tight=bool(tight))
             for lane_name, *raws in parts:
                 lane = lane_name.decode()
                 for raw in raws:

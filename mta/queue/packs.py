@@ -121,6 +121,9 @@ def decode(raw: bytes) -> Pack:
     locales, zones = _texts(columns.locale, count), _texts(columns.tz, count)
     flags, engaged = columns.flags or [0] * count, columns.engaged or [0] * count
     rcpts = columns.rcpt.split(_BETWEEN)
+    every: tuple[Sequence[object], ...] = (rcpts, *values, refs, names, locales, zones, flags, engaged)
+    if count != int.from_bytes(raw[1:3], "big") or any(len(column) != count for column in every):
+        raise ValueError("a pack can't be read: its columns are not as long as its head says")
     rows, number = [], 0
     for at, step in enumerate(steps):
         number += step

@@ -17,6 +17,7 @@ from mta.queue.link import Client
 from mta.queue.packs import Pack, PackRow
 
 STEP = 500  # keys in one round of a scan
+OWN = frozenset({"eid", "id", "tenant", "campaign", "rcpt", "ref", "count"})  # fields of each message's event
 EXPANDING_SECONDS = 10.0  # packs being opened become items within this, or are looked at where they lie
 
 
@@ -61,6 +62,9 @@ class Sifting:
             base = self.keys.base(shard)
             dropped += await self._shelves(base, mark, told)
             await self._expanded(base)
+            dropped += await self._claims(base, mark, told)
+            # Packs that were being opened may have left rows on the shelves of their sites.
+            dropped += await self._shelves(base, mark, told)
             for kind in ("lane", "wheel", "sieved"):
                 async for name in self._names(base, kind):
                     dropped += await self._list(base, kind, name, mark, told)
@@ -84,7 +88,7 @@ class Sifting:
     async def _list(self, base: str, kind: str, name: str, mark: Mark, told: dict[str, str]) -> int:
         if mark.tenant and kind == "lane" and Lane.parse(name).tenant != mark.tenant:
             return 0
-        fields = [part for pair in told.items() if pair[0] != "eid" for part in pair]
+        fields = [part for pair in told.items() if pair[0] not in OWN for part in pair]
         dropped = left = 0
         while True:
             arguments = [kind, name, left, mark.scope, mark.tenant, fields]
@@ -100,6 +104,13 @@ class Sifting:
                     await asyncio.sleep(0.05)
         except TimeoutError:
             pass
+
+    async def _claims(self, base: str, mark: Mark, told: dict[str, str]) -> int:
+        dropped = 0
+        for claim, held in (await self.client.hgetall(f"{base}expanding")).items():
+            lane, _, raw = held.partition(b"\n")
+            dropped += await self._repack(base, "expanding", claim, lane.decode(), raw, mark, told)
+        return dropped
 
     async def _shelves(self, base: str, mark: Mark, told: dict[str, str]) -> int:
         dropped = 0
@@ -119,12 +130,22 @@ class Sifting:
         return dropped
 
     async def _repack(
-        self, base: str, kind: str, name: str, lane_name: str, raw: bytes, mark: Mark, told: dict[str, str]
+        self,
+        base: str,
+        kind: str,
+        name: str | bytes,
+        lane_name: str,
+        raw: bytes,
+        mark: Mark,
+        told: dict[str, str],
     ) -> int:
         lane = Lane.parse(lane_name)
         if mark.tenant and lane.tenant != mark.tenant:
             return 0
-        pack = packs.decode(raw)
+        try:
+            pack = packs.decode(raw)
+        except ValueError:
+            return 0  # a newer engine's, or one that its expander sets aside
         gone = [row for row in pack.rows if mark.hits(lane, pack, row)]
         if not gone:
             return 0

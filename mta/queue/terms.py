@@ -123,3 +123,5 @@ class TermsBook:
                 await self.client.hset(key, name, text)
             else:
                 await self.client.hdel(key, name)
+            if table == "scopes":  # what the old terms keep aside is looked at again now
+                await self.client.zadd(f"{self.keys.base(shard)}timed", {name: 0}, xx=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from mta.queue.intake import stream_order
 from mta.queue.keys import Keys
 from mta.queue.link import Client
 
@@ -90,7 +91,7 @@ class Upkeep:
                 oldest = pending["min"]
             positions[group["name"].decode()] = oldest
         archived = positions.get(ARCHIVE_GROUP, b"0-0")
-        limit = min(positions.values(), key=_order, default=b"0-0")
+        limit = min(positions.values(), key=lambda one: stream_order(one.decode()), default=b"0-0")
         removed = await self.client.xtrim(stream, minid=limit, approximate=True)
         unread = 0
         if int(await self.client.memory_usage(stream) or 0) > max_bytes:
@@ -121,8 +122,3 @@ class Upkeep:
 def _fields(flat: list[bytes]) -> dict[str, str]:
     texts = iter([part.decode("utf-8", "replace") for part in flat])
     return dict(zip(texts, texts, strict=True))
-
-
-def _order(stream_id: bytes) -> tuple[int, int]:
-    milliseconds, _, sequence = stream_id.decode().partition("-")
-    return int(milliseconds), int(sequence or 0)

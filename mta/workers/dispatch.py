@@ -76,7 +76,7 @@ class Dispatch:
         """Send a taken batch: at once on an idle session where all is at hand, else by a task."""
         until = now + self.plan.permission_seconds
         slack = self.plan.shaping.limits(batch.path.partition("|")[2]).slack
-        if slack and batch.way is Way.IDLE:
+        if slack and batch.tight and batch.way is Way.IDLE:
             # A session that has to be opened takes its time; on one that waits, late is later than the limit allows.
             until = now + slack / 1000
         works = [Work(item, self.doors.contents.get(item), until) for item in batch.items]
@@ -98,16 +98,14 @@ class Dispatch:
 
     def _by_hosts(self, path: str, works: list[Work]) -> list[Group]:
         """Return the works by the hosts they go to: a session may only serve domains with the same ones."""
-        site = path.partition("|")[2]
         groups: dict[str, list[Work]] = {}
         for work in works:
-            domain = work.item.record.rcpt.rpartition("@")[2]
-            hosts = domain
-            if domain != site:
-                known = self.doors.resolver.known(domain)
-                hosts = " ".join(known.names) if known else domain
-            groups.setdefault(hosts, []).append(work)
+            groups.setdefault(self._hosts(path, work.item.record.rcpt.rpartition("@")[2]), []).append(work)
         return list(groups.items())
+
+    def _hosts(self, path: str, domain: str) -> str:
+        known = None if domain == path.partition("|")[2] else self.doors.resolver.known(domain)
+        return " ".join(known.names) if known else domain
 
     def _overtake(self, path: str, groups: list[Group]) -> None:
         """Put works of a higher class ahead on sessions that are sending; without one they go back."""
@@ -144,8 +142,12 @@ class Dispatch:
             while groups:
                 (hosts, works), groups = groups[0], groups[1:]
                 works = await self._loaded(works)
+                if works and not fresh and session is not None and session.hosts != hosts:
+                    # Nothing of what it was chosen for could be made: the rest goes elsewhere under its permit.
+                    groups, works = [(hosts, works), *groups], []
+                    break
                 if works and session is None:
-                    session = await self._open(path, hosts, works)
+                    session = await self._open(path, works)
                 if works and session is not None:
                     break
         except Exception as error:
@@ -156,13 +158,22 @@ class Dispatch:
                 [*works, *rest],
                 Deferred(Reply(451, (f"4.3.0 {type(error).__name__}",), local=True), Stage.PREPARE),
             )
+            groups, works = [], []
         finally:
             self.opening -= fresh
             if session is None:
                 self.paths.closed(path)
                 self.wake()
-        if session is not None:
-            self.then[session] = groups
+        if session is None:
+            return
+        if session.lost:  # meanwhile, and its permit went with it
+            for work in [*works, *(work for _, more in groups for work in more)]:
+                self.messages.back(work)
+            return
+        self.then[session] = groups
+        if groups and not works:
+            session.quit()
+        else:
             session.run(works)
 
     async def _loaded(self, works: list[Work]) -> list[Work]:
@@ -177,7 +188,7 @@ class Dispatch:
                 self.messages.unmakeable(work, error)
         return loaded
 
-    async def _open(self, path: str, hosts_key: str, works: list[Work]) -> Session | None:
+    async def _open(self, path: str, works: list[Work]) -> Session | None:
         """Return a session to the works' hosts; None when there is none and the works have their verdicts."""
         domain = works[0].item.record.rcpt.rpartition("@")[2]
         try:
@@ -197,7 +208,7 @@ class Dispatch:
                 if refused >= FULL_SESSIONS:
                     break
                 continue
-            return self._session(path, hosts_key, opened)
+            return self._session(path, self._hosts(path, domain), opened)
         if domain == path.partition("|")[2]:
             self.pause(path, self.plan.unreachable_pause_ms)
         self._all(works, verdict)
@@ -268,6 +279,8 @@ class Dispatch:
     def abandon(self, why: str) -> None:
         """Drop all that is under way: it belongs to another now, and nothing of it may be written."""
         self.then.clear()
+        for task in self._tasks:
+            task.cancel()  # what is being opened or loaded
         for session in list(self.sessions):
             session.abort(why)
 

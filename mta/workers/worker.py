@@ -28,6 +28,7 @@ MOST_DEATHS = 3
 KILLED = f"set aside: the worker died {MOST_DEATHS} times while it made this message"
 SWEEP_SECONDS = 0.25
 LAG_SECONDS = 0.05
+IDLE_SECONDS = 0.5
 PAUSE_BETWEEN_TAKES = 0.002
 HIGH = 16  # messages of the higher classes that a busy worker takes beyond its window
 ROOM = 4  # a busy worker asks for more when this part of its window is free
@@ -220,14 +221,20 @@ class Worker:
     # time
 
     async def _sweep(self) -> None:
+        dispatch = self.delivery.dispatch
         while True:
-            await asyncio.sleep(SWEEP_SECONDS)
-            self.delivery.dispatch.sweep(asyncio.get_running_loop().time())
+            await asyncio.sleep(SWEEP_SECONDS if dispatch.sessions else IDLE_SECONDS)
+            dispatch.sweep(asyncio.get_running_loop().time())
 
     async def _measure(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
+            if not self.delivery.flying:
+                await asyncio.sleep(IDLE_SECONDS)  # nothing waits for this loop, so its lag says nothing
+                continue
             due = loop.time() + LAG_SECONDS
             await asyncio.sleep(LAG_SECONDS)
-            self.window.lagged(loop.time() - due, len(self.delivery.flying))
-            self.wake()
+            flying, before = len(self.delivery.flying), self.window.size
+            self.window.lagged(loop.time() - due, flying)
+            if self.window.size > before <= flying:
+                self.wake()  # it was full, and has room now

@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- parts: lanes
 -- Drop what waits of a campaign (or of a tenant's single messages), a step at a time.
--- A = { scope, fields, cursor }  scope "<tenant>|<campaign>"; fields of the event, to which `count` is added
+-- A = { scope, fields, cursor, eid }  scope "<tenant>|<campaign>"; fields of the event, to which `count` is added, and
+--   `eid` with the number of this step in the shard's life: a purge that is begun again counts on
 --   cursor  "": lanes and shelves; then "picked": packs being expanded; then "<bucket> <entries left>" of the wheel
 -- Returns { dropped, cursor }: call again with the cursor until it is "done". Cap: 256 items or packs looked at.
 local scope, dropped, cursor = A[1], 0, A[3]
@@ -60,7 +61,8 @@ else
     left = bucket and call('LLEN', P .. 'wheel:' .. bucket) or 0
   end
   if not bucket then
-    cursor = 'done'
+    -- Once more when a retry came due, or a pack was opened, behind the look at the lanes.
+    cursor = call('EXISTS', P .. 'of:' .. scope) == 1 and '' or 'done'
   else
     -- One round through the bucket: what stays goes to its end, so new arrivals are never looked at twice.
     local key = P .. 'wheel:' .. bucket
@@ -88,6 +90,8 @@ if dropped > 0 then
   local fields = A[2]
   fields[#fields + 1] = 'count'
   fields[#fields + 1] = number(dropped)
+  fields[#fields + 1] = 'eid'
+  fields[#fields + 1] = A[4] .. '.' .. number(call('INCR', P .. 'purges'))
   emit(fields)
   count(scope, 'purged', dropped)
 end

@@ -11,8 +11,10 @@ for i, path in ipairs(A[1]) do
   local room = A[3]
   local interval = A[4]
   if limits then
-    local own = call('HGET', P .. 'limits', site)
-    if own then interval = tonumber(string.match(own, '^(%S+)')) end
+    for _, row in ipairs(call('HMGET', P .. 'limits', site, '!' .. site)) do
+      local own, till = string.match(row or '', '^(%S+) %S+ %S+ ?(%S*)')
+      if own and tonumber(own) >= 0 and (till == '' or tonumber(till) > NOW) then interval = tonumber(own) end
+    end
   end
   if interval > 0 then room = math.min(room, math.max(64, A[2] * 1000 / interval)) end
   if gates and call('HEXISTS', P .. 'gates', 's|' .. site) == 1 then room = 0 end

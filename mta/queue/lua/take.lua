@@ -8,10 +8,11 @@
 --   burst, open connections, messages per batch
 --   floor    share of what is taken that a lower class gets while higher ones wait too
 --   reports  { { path, open, idle, batch }... } sessions of this worker on paths where that changed
--- Returns { now, next, { shed path... }, { path, way, { lane, item... }... }... }
+-- Returns { now, next, { shed path... }, { path, way, tight, { lane, item... }... }... }
 --   next   ms until something may be due (-1: nothing waits)
 --   shed   paths on which others wait for a connection that this worker keeps idle
 --   way    0: on an idle session, 1: a new one may be opened, 2: ahead of what a session of this worker is sending
+--   tight  1: the path has used up half of its burst, so that what is late arrives on top of what follows
 -- A batch is permission to send: its rate is spent, its connection permit granted, its items stand in
 -- flight:<worker>. Error LOST when the lease is no longer this worker's: nothing changed.
 local worker, floor = A[1], A[8]
@@ -54,16 +55,18 @@ for _, scope in ipairs(call('ZRANGEBYSCORE', P .. 'timed', '-inf', NOW, 'LIMIT',
   if call('EXISTS', P .. 'parked:' .. scope) == 0 then call('ZREM', P .. 'timed', scope) end
 end
 
-local out, taken = { NOW, -1, {} }, 0
+local out, taken, want = { NOW, -1, {} }, 0, A[3]
+local given = { [0] = 0, 0, 0 } -- by class
+local most_owed = math.max(1, 100 * floor) -- what is owed is counted over 100 transactions, and no more is saved up
 
--- What a lower class is owed on a path while higher ones use it up: counted per path.
+-- What the lower classes that wait are owed on a path of the next n transactions, which a higher one would use up.
 local function owed(path, cls, s, n)
   local parts, sum = {}, 0
   for lower = cls + 1, 2 do
     if call('EXISTS', P .. 'tenants:' .. lower .. '|' .. path) == 1 then
-      local credit = (s['c' .. lower] or 0) + n * floor
-      local due = math.min(math.floor(credit), n - sum)
-      parts[#parts + 1] = { lower, due, credit }
+      local due = math.min(math.floor((s['c' .. lower] or 0) + n * floor + 0.001), n - sum)
+      if lower == 2 then due = math.max(0, math.min(due, want - given[2])) end
+      parts[#parts + 1] = { lower, due }
       sum = sum + due
     end
   end
@@ -82,14 +85,27 @@ local function visit(path, cls, room)
     end
     return 0
   end
-  local batch, drawn, key = { path, way }, 0, P .. 'path:' .. path
+  local batch, drawn, key = { path, way, 0 }, 0, P .. 'path:' .. path
   local lower, sum = {}, 0
   if cls < 2 then lower, sum = owed(path, cls, s, n) end
   drawn = draw(cls, path, n - sum, batch)
   for _, part in ipairs(lower) do
-    local got = part[2] > 0 and draw(part[1], path, part[2], batch) or 0
-    drawn = drawn + got
-    call('HSET', key, 'c' .. part[1], string.format('%.3f', math.max(0, part[3] - got)))
+    part[3] = part[2] > 0 and draw(part[1], path, part[2], batch) or 0
+    given[part[1]] = given[part[1]] + part[3]
+    drawn, sum = drawn + part[3], sum - part[3]
+  end
+  -- What is owed to lanes that wait for their shelves is nobody's loss.
+  if sum > 0 then drawn = drawn + draw(cls, path, sum, batch) end
+  local own = drawn
+  for _, part in ipairs(lower) do own = own - part[3] end
+  given[cls] = given[cls] + own
+  local credit = s['c' .. cls]
+  if credit and credit > 0 and own > 0 then
+    call('HSET', key, 'c' .. cls, string.format('%.3f', math.max(0, credit - own)))
+  end
+  for _, part in ipairs(lower) do
+    credit = math.max(0, math.min((s['c' .. part[1]] or 0) + drawn * floor - part[3], most_owed))
+    call('HSET', key, 'c' .. part[1], string.format('%.3f', credit))
   end
   if drawn == 0 then
     -- Lanes that wait for their shelves, or nothing any more.
@@ -104,7 +120,9 @@ local function visit(path, cls, room)
     call('HSET', key, 'i:' .. worker, s.free - 1)
   end
   if s.interval > 0 then
-    call('HSET', key, 'tat', string.format('%.3f', math.max(s.tat or 0, NOW) + drawn * s.interval))
+    local tat = math.max(s.tat or 0, NOW) + drawn * s.interval
+    call('HSET', key, 'tat', string.format('%.3f', tat))
+    if (tat - NOW) * 2 > s.tolerance then batch[3] = 1 end
   end
   -- Behind the others that are due: paths of one class take turns.
   call('ZADD', P .. 'due:' .. cls, 'XX', NOW, path)
@@ -128,20 +146,25 @@ local function serve(cls, budget)
 end
 
 -- Strict order, but of what goes out while a lower class waits, its floor is the lower class's.
-local want = A[3]
 local shares = call('HMGET', P .. 'floors', '1', '2')
 local keep, lower = {}, {}
 for cls = 1, 2 do
   local waits = #call('ZRANGEBYSCORE', P .. 'due:' .. cls, '-inf', NOW, 'LIMIT', 0, 1) > 0
   lower[cls] = waits and tonumber(shares[cls] or 0) or 0
-  keep[cls] = math.min(math.floor(lower[cls]), want)
+  keep[cls] = math.min(math.floor(lower[cls] + 0.001), want - (keep[1] or 0))
 end
 local urgent = serve(0, math.max(want - keep[1] - keep[2], 0) + A[4])
-local plain = serve(1, math.max(want - urgent - keep[2], keep[1]) + (want == 0 and A[4] - urgent or 0))
-local bulk = want > 0 and serve(2, math.max(want - urgent - plain, keep[2])) or 0
-if urgent + plain > 0 or lower[1] > 0 or lower[2] > 0 then
-  call('HSET', P .. 'floors', '1', string.format('%.3f', math.max(0, math.min(lower[1] + urgent * floor - plain, 64))),
-    '2', string.format('%.3f', math.max(0, math.min(lower[2] + (urgent + plain) * floor - bulk, 64))))
+local plain = serve(1, math.max(want - urgent - keep[2], keep[1] - given[1]) + (want == 0 and A[4] - urgent or 0))
+if want > 0 then serve(2, math.min(math.max(want - urgent - plain, keep[2] - given[2]), want - given[2])) end
+-- What was kept and not taken is nobody's loss either.
+for cls = 0, 1 do
+  if taken < want then serve(cls, want - taken) end
+end
+if given[0] + given[1] > 0 or lower[1] > 0 or lower[2] > 0 then
+  local one = lower[1] + given[0] * floor - given[1]
+  local two = lower[2] + (given[0] + given[1]) * floor - given[2]
+  call('HSET', P .. 'floors', '1', string.format('%.3f', math.max(0, math.min(one, most_owed))),
+    '2', string.format('%.3f', math.max(0, math.min(two, most_owed))))
 end
 
 for i = 1, #flight, 500 do

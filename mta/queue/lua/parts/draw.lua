@@ -11,6 +11,16 @@ local flight, wants = {}, {}
 local today = P .. 'day:' .. number(math.floor(NOW / 86400000))
 local DRY = 64 -- a lane with fewer left asks for its next pack
 
+-- When a scope's bucket is empty again, at the earliest now.
+local function ahead(scope, interval, tolerance)
+  local tat, most = tonumber(call('HGET', P .. 'pace', scope) or 0), NOW + tolerance + interval
+  if tat > most then -- no bucket of this rate is: it comes of one that holds no more
+    tat = most
+    call('HSET', P .. 'pace', scope, string.format('%.3f', most))
+  end
+  return math.max(tat, NOW)
+end
+
 -- How many of n a scope's own rate and daily quota allow, its weight, and, where that is none, when to look again.
 local function allowance(scope, cls, n)
   if not scopes then return n, 1 end
@@ -19,7 +29,7 @@ local function allowance(scope, cls, n)
   if urgent > 0 and cls == '0' then n = math.min(n, urgent - tonumber(call('HGET', today, 'u' .. scope) or 0)) end
   if n < 1 then return 0, weight, (math.floor(NOW / 86400000) + 1) * 86400000 end
   if interval > 0 then
-    local tat = math.max(tonumber(call('HGET', P .. 'pace', scope) or 0), NOW)
+    local tat = ahead(scope, interval, tolerance)
     local allowed = math.floor((NOW + tolerance - tat) / interval) + 1
     -- Not back for each single message: a fifth of a second's worth at a time.
     if allowed < 1 then return 0, weight, math.max(math.ceil(tat - tolerance), NOW + 200) end
@@ -29,9 +39,9 @@ local function allowance(scope, cls, n)
 end
 
 local function spend(scope, cls, n)
-  local _, interval, _, day, urgent = terms(scope)
+  local _, interval, tolerance, day, urgent = terms(scope)
   if interval > 0 then
-    local tat = math.max(tonumber(call('HGET', P .. 'pace', scope) or 0), NOW)
+    local tat = ahead(scope, interval, tolerance)
     call('HSET', P .. 'pace', scope, string.format('%.3f', tat + n * interval))
   end
   if day > 0 then call('HINCRBY', today, scope, n) end

@@ -34,6 +34,14 @@ local function state_of(path)
       end
     end
   end
+  if s.interval > 0 then
+    s.tat = s.tat or 0
+    local most = NOW + s.tolerance + s.interval
+    if s.tat > most then -- no bucket of these limits is: it comes of limits that hold no more
+      s.tat = most
+      call('HSET', P .. 'path:' .. path, 'tat', string.format('%.3f', most))
+    end
+  end
   return s
 end
 
@@ -53,9 +61,10 @@ local function permit(path, cls, s, room)
   local n = math.min(s.most, room)
   if s.interval > 0 then
     -- GCRA: tat is when the bucket is empty again, tolerance how far ahead of it a burst may run.
-    local tat = math.max(s.tat or 0, NOW)
+    local tat = math.max(s.tat, NOW)
     local allowed = math.floor((NOW + s.tolerance - tat) / s.interval) + 1
-    if allowed < 1 then return 0, 0, math.ceil(tat - s.tolerance) end
+    -- Within a second all the same, since the limit may be another by then.
+    if allowed < 1 then return 0, 0, math.min(math.ceil(tat - s.tolerance), NOW + 1000) end
     n = math.min(n, allowed)
   end
   -- Of four connections or more one is kept for the classes above bulk; below that they go next on an open one.
