@@ -4,8 +4,8 @@
     python -m bench.chaos --quick --json
 
 Workers, ingest, Redis, the receiver and others end by SIGKILL, and some workers are stopped past their lease, at
-instants that a seed decides: evenly over the run, each with at least 50 messages in flight, and where it can be had at a
-moment that is told beforehand, such as "dots": final dots are out and not answered. Every few kills, and at the end,
+instants that a seed decides: evenly over the run, each with at least 50 messages in flight, and where it can be had at
+a moment that is told beforehand, such as "dots": final dots are out and not answered. Every few kills, and at the end,
 the ledger is checked (`bench.books`). A duplicate is allowed where the final dot was out and its reply not seen (RFC
 1047): the receiver counts those.
 """

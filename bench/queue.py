@@ -1,8 +1,8 @@
 """What the queue itself costs per message, and whether that depends on how much is in it.
 
-The real ingest role takes submission entries in and opens packs; this process takes and settles as a worker does, without
-SMTP. One factor is varied at a time: messages queued, domains, tenants; 40 % of the mail goes to one site, the rest
-falls off by Zipf's law. Sites are known beforehand, as they are for all but a domain's first mail of the day.
+The real ingest role takes submission entries in and opens packs; this process takes and settles as a worker does,
+without SMTP. One factor is varied at a time: messages queued, domains, tenants; 40 % of the mail goes to one site, the
+rest falls off by Zipf's law. Sites are known beforehand, as they are for all but a domain's first mail of the day.
 
 python -m bench.queue --json [--large]
 """

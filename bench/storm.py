@@ -1,4 +1,4 @@
-"""What kills, and what looks on: submissions with a record of which were answered, the events as they come, the ledger."""
+"""What kills, and what looks on: submissions and which of them were answered, events as they come, the ledger."""
 
 import asyncio
 import dataclasses

@@ -29,7 +29,9 @@ class Limits:
     shaping: A[str, "file of limits per site; empty = the one that comes with the engine, none = no file"] = (
         ""
     )
-    rate: A[Rate, NONE_OR_MORE, "messages per second to one receiving site from one pool; 0 = no limit"] = 100.0
+    rate: A[Rate, NONE_OR_MORE, "messages per second to one receiving site from one pool; 0 = no limit"] = (
+        100.0
+    )
     burst: A[int, NONE_OR_MORE, "messages that may go at once after a pause; 0 = one second's worth"] = 0
     connections: A[int, COUNT, "connections to one receiving site from one pool"] = 10
     batch: A[int, Bounds(1, 256), "messages a connection takes from the queue at once"] = 64

@@ -25,7 +25,9 @@ class Redis:
         "always: accepted mail survives a power cut; everysec: up to 1 s is lost",
     ] = "always"
     port: A[int, Bounds(0, 65535), "TCP port on loopback of the embedded server; 0 = unix socket only"] = 0
-    memory: A[Size, Bounds(0, 1 << 50), "most the embedded server may hold; 0 = half of the machine's memory"] = 0
+    memory: A[
+        Size, Bounds(0, 1 << 50), "most the embedded server may hold; 0 = half of the machine's memory"
+    ] = 0
     tls_ca: A[str, "file of CA certificates for rediss://; empty = those of the system"] = ""
     accept_unsafe: A[bool, "start although the server may lose or evict mail"] = False
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from mta.event import event, flat
 from mta.identity import recipient_id
+from mta.ingest.plan import Later, agreed
 from mta.ingest.sorter import Mailing, Sorted, Sorter, items, totals
 from mta.message import ID_BYTES, Class, Lane, Record
 from mta.queue import packs
@@ -102,34 +103,36 @@ class Expander:
             await self._set_aside(picked, lane, str(error), now)
             return
         mailing = Mailing(Class(lane.cls), lane.pool, lane.tenant, lane.campaign, pack.list_, pack.entry)
-        packed = await self._too_early(mailing, pack, picked.lane, now)
-        records = [_record(pack, row) for row in pack.rows]
-        parts = await self.sorter.sort(mailing, records, now)
+        later = await self._too_early(mailing, pack, now)
+        parts = await self.sorter.sort(mailing, _records(pack, later), now)
+        seen = f"pack:{picked.id.hex()}"
+        if len(self.queues) > 1:
+            parts, later = await agreed(self.queues[self.shard], seen, 1, parts, later)
+        records = _records(pack, later)
+        packed = [(picked.lane, at, _again(pack, [pack.rows[n] for n in rows])) for at, rows in later.items()]
+        pack.rows = _rest(pack, later)
         for shard, part in parts.items():
             if shard != self.shard:
-                await self._elsewhere(shard, picked, mailing, pack, records, part)
+                await self._elsewhere(shard, seen, mailing, pack, records, part)
         part = parts.get(self.shard, Sorted())
         groups, full = await self._fit(picked, mailing, pack, records, part)
         stopped = sum(one.stopped for one in parts.values())
         await self.shelves.expand(
             picked.id, groups, part.events, totals(mailing, suppressed=stopped), packed + full
         )
+        if len(self.queues) > 1:
+            await self.queues[self.shard].forget(seen)
         self.expanded += 1
 
-    async def _too_early(
-        self, mailing: Mailing, pack: Pack, lane: str, now: int
-    ) -> list[tuple[str, int, bytes]]:
-        """Take the rows whose delivery window is closed out of the pack; return them as packs for later."""
+    async def _too_early(self, mailing: Mailing, pack: Pack, now: int) -> Later:
+        """Return the positions of the rows whose delivery window is closed, by the time it opens."""
         window = await self._window(mailing)
-        if window is None:
-            return []
-        waits = [wait_ms(window, now, zone(window, row.tz)) for row in pack.rows]
-        later: dict[int, list[PackRow]] = {}
-        for row, wait in zip(pack.rows, waits, strict=True):
-            if wait:
-                later.setdefault(now + wait, []).append(row)
-        pack.rows = [row for row, wait in zip(pack.rows, waits, strict=True) if not wait]
-        return [(lane, at, _again(pack, rows)) for at, rows in later.items()]
+        later: Later = {}
+        if window is not None:
+            for at, row in enumerate(pack.rows):
+                if wait := wait_ms(window, now, zone(window, row.tz)):
+                    later.setdefault(now + wait, []).append(at)
+        return later
 
     async def _window(self, mailing: Mailing) -> Window | None:
         known = self._windows.get(mailing.scope)
@@ -166,7 +169,7 @@ class Expander:
     async def _elsewhere(
         self,
         shard: int,
-        picked: Picked,
+        seen: str,
         mailing: Mailing,
         pack: Pack,
         records: Sequence[Record],
@@ -177,7 +180,7 @@ class Expander:
             [lane, 0, *items(mailing, shard, [(pack.rows[at].number, records[at]) for at in positions])]
             for lane, positions in part.lanes.items()
         ]
-        await self.queues[shard].put(f"pack:{picked.id.hex()}", 1, groups, part.events)
+        await self.queues[shard].put(seen, 1, groups, part.events)
 
     async def _set_aside(self, picked: Picked, lane: Lane, why: str, now: int) -> None:
         count = packs.rows(picked.pack)
@@ -187,6 +190,17 @@ class Expander:
         )  # fmt: skip
         scope = f"{lane.tenant}|{lane.campaign}"
         await self.shelves.expand(picked.id, [], [flat(told)], [(scope, "failed", count)])
+
+
+def _rest(pack: Pack, later: Later) -> list[PackRow]:
+    if not later:
+        return pack.rows
+    away = {at for positions in later.values() for at in positions}
+    return [row for at, row in enumerate(pack.rows) if at not in away]
+
+
+def _records(pack: Pack, later: Later) -> list[Record]:
+    return [_record(pack, row) for row in _rest(pack, later)]
 
 
 def _record(pack: Pack, row: PackRow) -> Record:

@@ -7,6 +7,7 @@ from zlib import crc32
 
 from mta.event import event, flat
 from mta.ingest.entry import Submission
+from mta.ingest.plan import agreed
 from mta.ingest.rows import BadRow, Row
 from mta.ingest.sorter import Mailing, Sorted, Sorter, items, totals
 from mta.message import ID_BYTES, Flag, Record
@@ -44,7 +45,10 @@ class Putter:
         body: bytes = b"",
     ) -> None:
         """Put recipients into their lanes; `body` is the content that they alone share."""
+        seen = f"{submission.tenant}:{submission.key}"
         parts = await self.sorter.sort(mailing, [record for _, record in records], born)
+        if len(self.queues) > 1:
+            parts, _ = await agreed(self.queues[0], seen, chunk, parts, {})
         if bad:
             parts.setdefault(0, Sorted())
         for shard, part in sorted(parts.items()):
@@ -54,7 +58,7 @@ class Putter:
             ]
             left = part.count - part.stopped
             await self.queues[shard].put(
-                f"{submission.tenant}:{submission.key}",
+                seen,
                 chunk,
                 groups,
                 part.events + (_refused(submission, mailing, bad, born) if shard == 0 else []),

@@ -132,6 +132,21 @@ class Queue:
         arguments = [seen, chunk, groups, events, counts, bodies, packs]
         return bool(await scripts.run(self.client, "put", self.base, arguments))
 
+    async def agree(self, seen: str, chunk: int, decision: bytes) -> bytes:
+        """Return the decision on a chunk of an entry that came first, which may be this one; kept for a day."""
+        name = f"{self.base}seen:{seen}"
+        pipe = self.client.pipeline(transaction=True)
+        pipe.hsetnx(name, f"plan{chunk}", decision)
+        pipe.expire(name, 86400)
+        pipe.hget(name, f"plan{chunk}")
+        decided = (await pipe.execute())[-1]
+        assert isinstance(decided, bytes)
+        return decided
+
+    async def forget(self, seen: str) -> None:
+        """Forget an entry that is done for good: nobody can put a part of it any more."""
+        await self.client.delete(f"{self.base}seen:{seen}")
+
     async def take(
         self,
         worker: str,

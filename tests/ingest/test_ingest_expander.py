@@ -283,11 +283,6 @@ async def test_a_pack_over_several_shards_opened_twice_is_put_once(client: Clien
     assert sorted(rcpts) == sorted(f"u{n}@{domain}" for n, domain in enumerate(domains))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="_elsewhere is remembered per pack, not per row: a domain that moves to another shard between two"
-    " openings is put in both (mta/ingest/expander.py; the same holds for Putter.put with several shards)",
-)
 async def test_a_domain_that_moves_to_another_shard_between_two_openings_is_put_once(client: Client) -> None:
     stage = Stage(client, shards=2)
     there = next(f"s{n}" for n in range(99) if _shard(f"s{n}", 2) == 1)

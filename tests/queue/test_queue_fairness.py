@@ -6,7 +6,7 @@ from itertools import cycle, islice
 
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from lanework import Worker, lane, put, taken_items
+from lanework import Worker, lane, pack_of, put, taken_items
 
 from mta.queue.keys import Keys
 from mta.queue.lanes import PathDefaults, Queue
@@ -154,3 +154,25 @@ async def test_each_class_and_path_has_its_own_order(queue: Queue) -> None:
     served = Counter(tuple(name.split("|")[2:4]) for _, name, _ in await queue.flight("w1"))
     assert len(served) == 4
     assert set(served.values()) == {32}, "each site gives each tenant its half"
+
+
+async def test_a_campaign_that_waits_for_its_shelf_does_not_cost_its_tenant_the_turn(queue: Queue) -> None:
+    await queue.put("acme:p", 1, [], packs=[(lane(campaign="a-dry"), 0, pack_of(5, 90))])
+    await put(queue, lane(campaign="full"), 20, 1)
+    worker = await Worker(queue, defaults=PathDefaults(connections=100, batch=8)).start()
+    assert len(taken_items(await worker.take(8, 1))) == 8
+
+
+async def test_tenants_that_wait_for_their_shelves_keep_nobody_else_waiting(queue: Queue) -> None:
+    """Packs are not opened while memory is short; what stands in lanes goes on all the same."""
+    for number in range(20):
+        await queue.put(
+            f"acme:p{number}", 1, [], packs=[(lane(tenant=f"dry{number:02}"), 0, pack_of(5, 90 + number))]
+        )
+    await put(queue, lane(tenant="full"), 20, 1)
+    worker = await Worker(queue, defaults=PathDefaults(connections=100, batch=8)).start()
+    found = []
+    for _ in range(6):
+        await queue.client.zadd(f"{queue.base}due:2", {"default|example.net": 0})
+        found += taken_items(await worker.take(8, 1))
+    assert len(found) == 20

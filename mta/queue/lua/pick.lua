@@ -25,7 +25,11 @@ end
 if #out < most then
   for _, lane in ipairs(call('SPOP', P .. 'wanted', most - #out)) do
     local pack = unshelve(lane)
-    if pack then claim(lane, pack) end
+    if pack then
+      claim(lane, pack)
+      -- It may have stepped aside; should this pack give it nothing, its turn comes for the next.
+      if call('EXISTS', P .. 'shelf:' .. lane) == 1 then join(split(lane)) end
+    end
   end
 end
 

@@ -171,7 +171,7 @@ for i = 1, #flight, 500 do
   call('HSET', P .. 'flight:' .. worker, unpack(flight, i, math.min(i + 499, #flight)))
 end
 if #wants > 0 then
-  call('SADD', P .. 'wanted', unpack(wants))
+  for i = 1, #wants, 500 do call('SADD', P .. 'wanted', unpack(wants, i, math.min(i + 499, #wants))) end
   wake_expander()
 end
 if taken < want and call('EXISTS', P .. 'stores') == 1 then

@@ -77,7 +77,8 @@ local function without_held(lane, tenant, items)
   return out
 end
 
--- Move up to n items of a lane into the batch. Returns how many, how many left the lane, whether the lane stays.
+-- Move up to n items of a lane into the batch. Returns how many, how many left the lane, whether something is left in
+-- it, whether something is on its shelf.
 local function draw_lane(lane, n, batch, tenant)
   local items = call('LPOP', P .. 'lane:' .. lane, n) or {}
   local popped = #items
@@ -94,18 +95,17 @@ local function draw_lane(lane, n, batch, tenant)
   end
   if shelves and left < DRY and call('HEXISTS', P .. 'shelved', lane) == 1 then
     wants[#wants + 1] = lane
-    return #items, popped, true
+    return #items, popped, left > 0, true
   end
-  return #items, popped, left > 0
+  return #items, popped, left > 0, false
 end
 
 -- Who of an order is next: of those that had no more than their share, the one whose turn of n would be over first
 -- (WF2Q: Bennett and Zhang 1996, INFOCOM), so that nobody is ever more than a turn from what is theirs. Where all weigh
--- the same that is the one furthest behind. `passed`: who had nothing to give. Returns the member, its time, and the
--- time the order has reached.
+-- the same that is the one furthest behind. Returns the member, its time, and the time the order has reached.
 local LOOK = 16 -- are compared; of more, those furthest behind
-local function foremost(order, scope, n, passed)
-  local row = call('ZRANGE', P .. order, 0, scopes and LOOK - 1 or passed.n, 'WITHSCORES')
+local function foremost(order, scope, n)
+  local row = call('ZRANGE', P .. order, 0, scopes and LOOK - 1 or 0, 'WITHSCORES')
   local weights, sum, reached, names, texts = {}, 0, 0, {}, {}
   if scopes and #row > 2 then
     for i = 1, #row, 2 do names[#names + 1] = scope .. row[i] end
@@ -119,68 +119,65 @@ local function foremost(order, scope, n, passed)
   reached = reached / sum
   local soonest, at
   for i = 1, #row, 2 do
-    if not passed[row[i]] then
-      local ends = row[i + 1] + n / weights[i]
-      if tonumber(row[i + 1]) > reached + 0.001 then ends = ends + 1e15 end
-      if not soonest or ends < soonest then soonest, at = ends, i end
-    end
+    local ends = row[i + 1] + n / weights[i]
+    if tonumber(row[i + 1]) <= reached + 0.001 and (not soonest or ends < soonest) then soonest, at = ends, i end
   end
   if at then return row[at], tonumber(row[at + 1]), reached end
 end
 
--- Serve the campaign of a tenant whose turn it is, up to n messages. Returns how many it gave, how many left their
--- lane, and whether the tenant has nothing to give now though it stays.
+local function step_aside(order, path, cls, tenant, campaign)
+  local lanes = P .. 'lanes:' .. order .. '|' .. tenant
+  call('ZREM', lanes, campaign)
+  if call('EXISTS', lanes) == 0 then withdraw(cls, path, tenant) end
+end
+
+-- Serve the campaign of a tenant whose turn it is, up to n messages. Returns how many it gave, and how many left their
+-- lane.
 local function draw_tenant(order, path, cls, tenant, n, batch)
   local lanes = 'lanes:' .. order .. '|' .. tenant
-  local campaign, since, reached = foremost(lanes, 'c|' .. tenant .. '|', n, { n = 0 })
+  local campaign, since, reached = foremost(lanes, 'c|' .. tenant .. '|', n)
   if not campaign then
     withdraw(cls, path, tenant)
-    return 0, 0, false
+    return 0, 0
   end
   local scope = 'c|' .. tenant .. '|' .. campaign
   local most, weight, again = allowance(scope, cls, n)
   if blocked(scope, order, most, again) then
-    call('ZREM', P .. lanes, campaign)
-    if call('EXISTS', P .. lanes) == 0 then withdraw(cls, path, tenant) end
-    return 0, 0, false
+    step_aside(order, path, cls, tenant, campaign)
+    return 0, 0
   end
-  local got, popped, stays = draw_lane(order .. '|' .. tenant .. '|' .. campaign, most, batch, tenant)
+  local got, popped, stays, shelf = draw_lane(order .. '|' .. tenant .. '|' .. campaign, most, batch, tenant)
   if got > 0 and scopes then spend(scope, cls, got) end
-  if not stays then
+  if not stays and shelf then
+    step_aside(order, path, cls, tenant, campaign) -- until its pack is opened: `wanted` keeps it
+  elseif not stays then
     leave(cls, path, tenant, campaign)
   end
-  if got > 0 then
-    served(lanes, campaign, since + got / weight, reached)
-  elseif stays then
-    -- It waits for its shelf: behind its tenant's others, without having been served.
-    call('ZADD', P .. lanes, call('ZRANGE', P .. lanes, -1, -1, 'WITHSCORES')[2], campaign)
-  end
-  return got, popped, stays and got == 0
+  if got > 0 then served(lanes, campaign, since + got / weight, reached) end
+  return got, popped
 end
 
 -- Take up to n items of one class from a path: the tenants by their turn.
 local function draw(class, path, n, batch)
   local cls = number(class)
   local order = cls .. '|' .. path
-  local tenants, drawn, gone, passed = 'tenants:' .. order, 0, 0, { n = 0 }
+  local tenants, drawn, gone = 'tenants:' .. order, 0, 0
   for _ = 1, 64 do
-    if drawn >= n or passed.n >= 8 then break end
-    local tenant, since, reached = foremost(tenants, 't|', n - drawn, passed)
+    if drawn >= n then break end
+    local tenant, since, reached = foremost(tenants, 't|', n - drawn)
     if not tenant then break end
     local scope = 't|' .. tenant
     local most, weight, again = allowance(scope, cls, n - drawn)
     if blocked(scope, order, most, again) then
       withdraw(cls, path, tenant)
     else
-      local got, popped, dry = draw_tenant(order, path, cls, tenant, most, batch)
+      local got, popped = draw_tenant(order, path, cls, tenant, most, batch)
       gone = gone + popped
       if got > 0 then
         drawn = drawn + got
         if scopes then spend(scope, cls, got) end
         call('HSET', P .. 'path:' .. path, 'v' .. cls, string.format('%.3f', reached))
         served(tenants, tenant, since + got / weight, reached)
-      elseif dry then
-        passed[tenant], passed.n = true, passed.n + 1
       end
     end
   end
