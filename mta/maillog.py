@@ -62,8 +62,14 @@ class MailLog:
     def flat(self, fields: Sequence[str]) -> None:
         """Write a line for an event given as name, value, name, value: the form in which workers have it."""
         if self.path is not None and fields:
-            rest = iter(fields)
-            self.event(dict(zip(rest, rest, strict=True)))
+            kind = ts = ""
+            pairs = list(zip(fields[::2], fields[1::2], strict=True))
+            for name, value in pairs[:4]:  # they stand in front of every event
+                if name == "event":
+                    kind = value
+                elif name == "ts":
+                    ts = value
+            self._line(kind, ts or "0", pairs)
 
     def flush(self) -> None:
         """Write out what waits, in one call. A fault is kept in `fault` and tried again, never raised."""
@@ -91,7 +97,9 @@ class MailLog:
             os.close(self._file)
             self._file = -1
 
-    close = reopen
+    def close(self) -> None:
+        """Write out what waits and close the file; the next line opens it anew."""
+        self.reopen()
 
     def _open(self) -> None:
         assert self.path is not None
@@ -114,10 +122,11 @@ class MailLog:
             ]
             line = ",".join([f'{{"time":"{when}","event":{quoted(kind)}', *parts]) + "}"
         else:
+            plain, left_out = _PLAIN, _LEFT_OUT
             parts = [
-                f"{name}={value}" if name in _PLAIN else f"{name}={quoted(value[:MAX_VALUE])}"
+                f"{name}={value}" if name in plain else f"{name}={quoted(value[:MAX_VALUE])}"
                 for name, value in pairs
-                if value and name not in _LEFT_OUT
+                if value and name not in left_out
             ]
             line = " ".join([when, kind, *parts])
         if "\x7f" in line:  # the one control character that JSON leaves as it is

@@ -1,4 +1,4 @@
-"""One role in a process of its own: built, run until told to stop, its metrics told once a second.
+"""One role in a process of its own: built, run until told to stop, its metrics told every two seconds.
 
 The pipe to the supervisor is also the leash: when it closes, the role drains and ends. A role without a supervisor
 (`mta run --role`, a systemd unit of its own) serves its metrics itself and tells systemd how it is.
@@ -26,7 +26,7 @@ from mta.daemon.roles import Role, build
 from mta.daemon.vitals import Vitals
 from mta.metrics.meter import joined
 
-SNAPSHOT_SECONDS = 1.0
+SNAPSHOT_SECONDS = 2.0
 
 
 def main(settings: Settings, role: str, name: str, url: str, pipe: Connection | None) -> None:

@@ -5,6 +5,11 @@ import socket
 import time
 
 
+def listened() -> bool:
+    """Whether somebody listens at all."""
+    return bool(os.environ.get("NOTIFY_SOCKET"))
+
+
 def notify(text: str) -> bool:
     """Send a state such as `READY=1` or `STATUS=...`; False when nobody listens."""
     address = os.environ.get("NOTIFY_SOCKET", "")

@@ -1,4 +1,4 @@
-"""What each process measures of itself once a second, and the keeper of the queue every few: the gauges.
+"""What each process measures of itself every two seconds, and the keeper of the queue every few: the gauges.
 
 Also whether Redis answers, which readiness, systemd's watchdog and an alert go by.
 """

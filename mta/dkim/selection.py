@@ -26,6 +26,9 @@ SIGNED: Final = (
 )  # fmt: skip
 """Listed as often as present: later hands may lawfully add one. Every other field stays unsigned."""
 
+PERSONAL: Final = frozenset((b"to", b"subject", b"message-id", b"list-unsubscribe"))
+"""Hardly ever the same in two messages: to remember them would push all else out of the processor's cache."""
+
 MAX_CACHED_FIELDS: Final = 4096
 MAX_CACHED_FIELD: Final = 2000  # octets; longer fields are canonicalised each time
 MAX_CACHED_PLANS: Final = 256
@@ -46,7 +49,7 @@ class _Plan(NamedTuple):
     names_relaxed: bytes
 
 
-_relaxed = lru_cache(MAX_CACHED_FIELDS)(relaxed_field)
+_known: dict[bytes, tuple[bytes, bytes]] = {}
 
 
 def select(fields: Sequence[bytes]) -> Selected:
@@ -54,9 +57,19 @@ def select(fields: Sequence[bytes]) -> Selected:
 
     Repeated fields are taken from the bottom up (section 5.4.2). Raises ValueError without a From field.
     """
-    pairs = [_relaxed(field) if len(field) <= MAX_CACHED_FIELD else relaxed_field(field) for field in fields]
+    known = _known.get
+    pairs = [known(field) or _relaxed(field) for field in fields]
     plan = _plan(tuple([name for name, _ in pairs]))
     return Selected(b"".join([pairs[at][1] for at in plan.order]), plan.names, plan.names_relaxed)
+
+
+def _relaxed(field: bytes) -> tuple[bytes, bytes]:
+    pair = relaxed_field(field)
+    if pair[0] not in PERSONAL and len(field) <= MAX_CACHED_FIELD:
+        if len(_known) >= MAX_CACHED_FIELDS:
+            _known.clear()
+        _known[field] = pair
+    return pair
 
 
 @lru_cache(MAX_CACHED_PLANS)

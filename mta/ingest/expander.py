@@ -26,6 +26,7 @@ from mta.throttle.window import Window, wait_ms, zone
 
 CLAIM_MS = 20_000  # longer than any expansion takes: the DNS gets two seconds of it
 PICKED = 4  # at once
+UNASKED_SECONDS = 5.0
 _log = logging.getLogger("mta.ingest")
 
 
@@ -75,10 +76,15 @@ class Expander:
 
     async def run(self) -> None:
         """Open packs as they are wanted."""
+        looked = busy = 0.0
         while not self._draining:
             try:
-                if not await self.step():
-                    await self.shelves.wanted()
+                asked, now = await self.shelves.wanted(), time.monotonic()
+                # Uncalled it keeps lanes filled while there are packs; without any it looks for what a dead one left.
+                if asked or now < busy + UNASKED_SECONDS or now > looked + UNASKED_SECONDS:
+                    looked = now
+                    while await self.step() and not self._draining:
+                        busy = now
             except (QueueDown, QueueFull, OSError):
                 # Nothing is lost: what was picked is picked again when its claim ends.
                 await asyncio.sleep(0.5)

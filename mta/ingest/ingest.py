@@ -21,7 +21,7 @@ from mta.queue.link import QueueDown, QueueFull
 
 CAMPAIGN_WAIT_MS = 60_000  # recipients may come before their campaign (docs/protocol.md)
 ADOPT_IDLE_MS = 60_000
-BLOCK_MS = 500
+BLOCK_MS = 1000
 CHARGE_MS = 4_000  # a process that is in charge of orders and silent for so long is no longer
 
 

@@ -5,8 +5,10 @@ One keeper per engine is enough; two do no harm, since each duty's last step is 
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from enum import IntEnum
 
 from mta import __version__
 from mta.archive.archive import Archive, Entry
@@ -46,6 +48,19 @@ class Doors:
     terms: TermsBook
 
 
+class Found(IntEnum):
+    """What a duty met: MORE is at hand, so it is to be called again at once."""
+
+    NOTHING = 0
+    SOMETHING = 1
+    MORE = 2
+
+
+FULL_SCAN = 50  # entries, and
+FULL_READ = 1000  # events in one look, above which there are likely more
+LONGEST_PAUSE = 1.0  # seconds between two looks of a duty that finds nothing
+
+
 def _uncounted(*_: object, **__: object) -> None:
     return None
 
@@ -66,9 +81,9 @@ class Keeper:
 
     async def run(self) -> None:
         """Keep house."""
-        duties: list[tuple[Callable[[], Awaitable[bool]], float]] = [
-            (self.archive_entries, 0.2),
-            (self.archive_events, 0.3),
+        duties: list[tuple[Callable[[], Awaitable[Found]], float]] = [
+            (self.archive_entries, 0.5),
+            (self.archive_events, 0.8),
             (self.publish_totals, 0.4),
             (self.open_gates, 1.0),
             (self.say_status, 1.0),
@@ -101,54 +116,58 @@ class Keeper:
         self.settings = replace(self.settings, sites=sites)
         await self.write_limits()
 
-    async def _repeat(self, duty: Callable[[], Awaitable[bool]], every: float) -> None:
+    async def _repeat(self, duty: Callable[[], Awaitable[Found]], every: float) -> None:
+        pause = every
         while not self._draining.is_set():
-            more = False
+            found = Found.NOTHING
             try:
-                more = await duty()
+                found = await duty()
             except (QueueDown, OSError):
                 pass  # Redis is away: the duty waits with everything else
-            if not more:
-                try:
-                    async with asyncio.timeout(every):
-                        await self._draining.wait()
-                except TimeoutError:
-                    pass
+            if found is Found.MORE:
+                continue
+            # An engine without work looks less often, and never less than once a second.
+            pause = every if found else min(pause * 2, max(every, LONGEST_PAUSE))
+            try:
+                async with asyncio.timeout(pause):
+                    await self._draining.wait()
+            except TimeoutError:
+                pass
 
-    async def archive_entries(self) -> bool:
+    async def archive_entries(self) -> Found:
         """Move accepted submission entries to the archive; only then does Redis forget them."""
         found = await self.doors.upkeep.entries()
         if not found:
-            return False
+            return Found.NOTHING
         entries = [
             Entry(number, ts, -1 if cls is None else cls, kind, tenant, key, campaign, data)
             for number, (ts, cls, kind, tenant, key, campaign, data) in found.items()
         ]
         await asyncio.to_thread(self.doors.archive.add_entries, entries)
         await self.doors.upkeep.archived(list(found))
-        return True
+        return Found.MORE if len(found) >= FULL_SCAN else Found.SOMETHING
 
-    async def archive_events(self) -> bool:
+    async def archive_events(self) -> Found:
         """Move events to the archive; only then are they acknowledged in its group."""
         rows = await self.doors.upkeep.events("keeper")
         if not rows:
-            return False
+            return Found.NOTHING
         await asyncio.to_thread(self._write_events, [fields for _, _, fields in rows])
         await self.doors.upkeep.acknowledge(rows)
-        for _, _, fields in rows:
-            self.counted("events_total", fields.get("event", ""))
-        return len(rows) >= 1000
+        for kind, count in Counter(fields.get("event", "") for _, _, fields in rows).items():
+            self.counted("events_total", kind, n=count)
+        return Found.MORE if len(rows) >= FULL_READ else Found.SOMETHING
 
     def _write_events(self, events: list[dict[str, str]]) -> None:
         self.doors.archive.add_events(events)
         self.doors.archive.sync()
 
-    async def publish_totals(self) -> bool:
+    async def publish_totals(self) -> Found:
         """Bring the public totals of changed campaigns up to date, and say which are finished."""
         dirty = await self.doors.progress.dirty()
         scopes = sorted(scope for scope in dirty if scope[1])
         if not scopes:
-            return False
+            return Found.NOTHING
         try:
             for (tenant, campaign), (totals, closed) in zip(
                 scopes, await self.doors.progress.publish(scopes), strict=True
@@ -158,7 +177,7 @@ class Keeper:
         except BaseException:
             await self.doors.progress.again(scopes)
             raise
-        return False
+        return Found.SOMETHING
 
     async def _finish(self, tenant: str, campaign: str, totals: dict[str, int]) -> None:
         now = int(time.time() * 1000)
@@ -166,7 +185,7 @@ class Keeper:
         told = event("finished", f"{tenant}/{campaign}/finished", now, tenant=tenant, campaign=campaign)
         await self.doors.progress.finish(tenant, campaign, told | counted)
 
-    async def open_gates(self) -> bool:
+    async def open_gates(self) -> Found:
         """Open scopes whose time is over, and finish what a dead process began to open."""
         for scope in await self.doors.control.half_open():
             await self.doors.control.open(scope, {})
@@ -183,9 +202,9 @@ class Keeper:
                     by="engine",
                 )
                 await self.doors.control.open(Scope(name), told)
-        return False
+        return Found.NOTHING
 
-    async def say_status(self) -> bool:
+    async def say_status(self) -> Found:
         """Tell producers how the engine is."""
         percent = self.memory_percent = await self.doors.upkeep.memory_percent()
         full = percent >= self.settings.memory_stop_percent
@@ -203,18 +222,18 @@ class Keeper:
                 "beat": int(time.time() * 1000),
             }
         )
-        return False
+        return Found.NOTHING
 
-    async def trim(self) -> bool:
+    async def trim(self) -> Found:
         """Remove events that everybody has read, and dead letters past their time."""
         await self.doors.upkeep.trim_dead(int(time.time() * 1000))
         for shard in range(self.settings.keys.shards):
             trimmed = await self.doors.upkeep.trim(shard, self.settings.events_max_bytes)
             if trimmed.unread:
                 self.counted("events_trimmed_total", n=trimmed.unread)
-        return False
+        return Found.NOTHING
 
-    async def prune(self) -> bool:
+    async def prune(self) -> Found:
         """Remove archive files that are past their time, and campaigns that nobody can ask the archive for any more."""
         archive, settings = self.doors.archive, self.settings
         await asyncio.to_thread(archive.prune, time.time(), settings.keep_entries_s, settings.keep_events_s)
@@ -222,4 +241,4 @@ class Keeper:
         for tenant, campaign in await self.doors.campaigns.older(before):
             if (await self.doors.progress.totals(tenant, campaign))["queued"] == 0:
                 await self.doors.campaigns.forget(tenant, campaign)
-        return False
+        return Found.NOTHING

@@ -51,6 +51,7 @@ class Intake:
         self.control = keys.control
         self.every = [keys.submit(cls) for cls in Class]
         self.mail = self.every if bulk else self.every[:2]
+        self._quiet = False  # the last look found nothing
 
     async def prepare(self) -> None:
         """Create the streams, the engine's group on them, and the web tier's on the events."""
@@ -91,11 +92,13 @@ class Intake:
         Waits up to `block_ms` when all streams are empty.
         """
         for streams, count in ((self.mail[:2], 50), (self.mail[2:], 2)):
-            if streams:
+            if streams and not self._quiet:
                 rows = await self._read(dict.fromkeys(streams, ">"), count, None, self.client)
                 if rows:
                     return rows
-        return await self._read(dict.fromkeys(self.mail, ">"), 1, block_ms, self.blocking)
+        rows = await self._read(dict.fromkeys(self.mail, ">"), 1, block_ms, self.blocking)
+        self._quiet = not rows
+        return rows
 
     async def orders(self, block_ms: int) -> list[StreamEntry]:
         """Return new control entries; waits up to `block_ms` when there are none."""

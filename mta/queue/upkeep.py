@@ -120,5 +120,9 @@ class Upkeep:
 
 
 def _fields(flat: list[bytes]) -> dict[str, str]:
-    texts = iter([part.decode("utf-8", "replace") for part in flat])
+    # All in one go, which is half the work of every event: NUL stands in no event, and should it, parts do not add up.
+    parts = b"\0".join(flat).decode("utf-8", "replace").split("\0")
+    if len(parts) != len(flat):
+        parts = [part.decode("utf-8", "replace") for part in flat]
+    texts = iter(parts)
     return dict(zip(texts, texts, strict=True))

@@ -9,6 +9,8 @@ from mta.web.spool import Spool
 
 FLUSH_SECONDS: Final = 0.1
 FLUSH_EVENTS: Final = 200
+SPOOL_SECONDS: Final = 0.5
+"""Between two looks at the file of what could not be sent."""
 MAX_WAITING: Final = 20_000
 """Events in memory; beyond it the newest are dropped and counted."""
 CALL_SECONDS: Final = 5.0
@@ -28,7 +30,8 @@ class Outbox:
         self.spool = spool
         self.dropped = 0
         self._waiting: list[tuple[int, dict[str, str]]] = []
-        self._wake = asyncio.Event()
+        self._news = asyncio.Event()  # something waits
+        self._wake = asyncio.Event()  # it is not to wait any longer
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
         self._rest_until = 0.0
@@ -45,6 +48,7 @@ class Outbox:
             self.dropped += 1
             return
         self._waiting.append((shard, fields))
+        self._news.set()
         if len(self._waiting) >= FLUSH_EVENTS:
             self._wake.set()
 
@@ -77,6 +81,7 @@ class Outbox:
     async def stop(self) -> None:
         """Send or keep what waits, and end."""
         self._stopping = True
+        self._news.set()
         self._wake.set()
         if self._task is not None:
             await self._task
@@ -84,8 +89,13 @@ class Outbox:
     async def _run(self) -> None:
         while not self._stopping:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(FLUSH_SECONDS):
-                    await self._wake.wait()
+                async with asyncio.timeout(SPOOL_SECONDS):
+                    await self._news.wait()
+            if self._news.is_set():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(FLUSH_SECONDS):
+                        await self._wake.wait()
+            self._news.clear()
             self._wake.clear()
             await self._flush()
             await self._replay()

@@ -29,6 +29,7 @@ KILLED = f"set aside: the worker died {MOST_DEATHS} times while it made this mes
 SWEEP_SECONDS = 0.25
 LAG_SECONDS = 0.05
 IDLE_SECONDS = 0.5
+IDLE_TAKE_SECONDS = 3.0
 PAUSE_BETWEEN_TAKES = 0.002
 HIGH = 16  # messages of the higher classes that a busy worker takes beyond its window
 ROOM = 4  # a busy worker asks for more when this part of its window is free
@@ -180,7 +181,8 @@ class Worker:
             elif room and soonest >= 0:
                 await self._sleep(min(1.0, max(soonest, 5) / 1000))
             else:
-                await self._sleep(1.0)
+                # Nothing waits, and the bell will ring; the call after this one renews the lease.
+                await self._sleep(min(IDLE_TAKE_SECONDS, self.plan.lease_ms / 4000))
 
     async def _take(self, want: int, high: int, most: int, reports: Sequence[Report]) -> tuple[int, int]:
         plan = self.plan
