@@ -24,7 +24,9 @@ from mta.queue.packs import Pack, PackRow
 from mta.queue.shelves import Picked, Shelves
 from mta.throttle.window import Window, wait_ms, zone
 
-CLAIM_MS = 20_000  # longer than any expansion takes: the DNS gets two seconds of it
+# Longer than an expansion takes: the DNS gets two seconds of it. What a dead expander held waits for so long, and one
+# that only was slow finds its claim gone and changes nothing.
+CLAIM_MS = 5_000
 PICKED = 4  # at once
 UNASKED_SECONDS = 5.0
 _log = logging.getLogger("mta.ingest")

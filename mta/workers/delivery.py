@@ -201,9 +201,10 @@ class Delivery:
 
     async def before_settle(self, _: Sequence[Result]) -> None:
         """Suppress first, settle after: a kill in between repeats the one and never forgets it."""
-        bad, self._bad = self._bad, []
-        for tenant, address, reason in bad:
+        while self._bad:
+            tenant, address, reason = self._bad[0]
             await self.doors.suppressions.add(tenant, "", [address], reason, "engine", self.now_ms())
+            self._bad.pop(0)  # not before it is done: whoever waits for it may be cancelled
 
     def settled(self, results: list[Result]) -> None:
         """The queue has these: they are no longer in flight."""

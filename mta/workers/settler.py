@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 
 from mta.queue.lanes import MOST, Queue, Result
 from mta.queue.link import QueueDown
-from mta.queue.scripts import LostLease
 
 RETRY_SECONDS = 0.5
 
@@ -77,6 +76,12 @@ class Settler:
         dropped, self.waiting, self.pauses = self.waiting, [], {}
         return dropped
 
+    def _keep(self, batch: list[Result], pauses: dict[str, int]) -> None:
+        # Told again, it may be for the second time: a repeat finds the id gone and changes nothing.
+        self.waiting = batch + self.waiting
+        self.pauses = pauses | self.pauses
+        self._news.set()
+
     async def run(self) -> None:
         """Write results for ever; raise LostLease when the lease is gone."""
         while True:
@@ -95,14 +100,13 @@ class Settler:
                 self.lost += await self.queue.settle(
                     self.lease.worker, self.lease.epoch, self.lease.milliseconds, batch, list(pauses.items())
                 )
-            except LostLease:
-                self.waiting = batch + self.waiting
-                raise
             except QueueDown:
-                # Kept and told again: a repeat finds the id gone and changes nothing.
-                self.waiting = batch + self.waiting
-                self.pauses = pauses | self.pauses
+                self._keep(batch, pauses)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
+            except BaseException:
+                # Also when this task is cancelled in mid-call, because another of the worker's met a fault first.
+                self._keep(batch, pauses)
+                raise
             self.lease.renewed(asked_at)
             self.settled(batch)
