@@ -9,6 +9,7 @@ python -m bench.shaping --json
 
 import asyncio
 import json
+import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,9 +33,7 @@ SITES = {
 }
 ADDRESSES = {site: f"127.0.0.{11 + number}" for number, site in enumerate(SITES)}  # to count connections by
 WITH_RATE = ("rate", "both")
-SETTLE_SECONDS = (
-    2.0  # at the beginning, which the rate is not taken over: sessions open, the first burst goes
-)
+SETTLE_SECONDS = 2.0  # of the beginning, not in the rate: sessions open, the first burst goes
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ def judge(times: list[float], peak: int, options: Options, site: str) -> dict[st
     if site in ("connections", "both"):
         out["connections_limit"] = CONNECTIONS
         out["connections_over"] = max(0, peak - CONNECTIONS)
-    if site in WITH_RATE:
+    if site in WITH_RATE and times:
         began = times[0] + SETTLE_SECONDS
         within = [at for at in times if began <= at < began + options.seconds]
         rate = len(within) / options.seconds
@@ -95,16 +94,15 @@ def judge(times: list[float], peak: int, options: Options, site: str) -> dict[st
 
 def measure(options: Options) -> dict[str, Any]:
     """Run it and return the document."""
-    path = Path("/tmp") / f"mta-arrivals-{time.time_ns()}"
-    shaping = shaping_file(path.with_suffix(".toml"))
     hosts = [word for address in ("127.0.0.1", *ADDRESSES.values()) for word in ("--host", address)]
-    setup = Setup(
-        workers=options.workers, tenants=1, receiver="sink", signed=False,
-        sink=("--arrivals", str(path), "--dot-delay-ms", "20", *hosts),
-        settings={"limits": {"shaping": str(shaping)}},
-        records={domain(site): {"A": [address]} for site, address in ADDRESSES.items()},
-    )  # fmt: skip
-    try:
+    with tempfile.TemporaryDirectory(prefix="mta-shaping-") as folder:
+        path = Path(folder) / "arrivals"
+        setup = Setup(
+            workers=options.workers, tenants=1, receiver="sink", signed=False,
+            sink=("--arrivals", str(path), "--dot-delay-ms", "20", *hosts),
+            settings={"limits": {"shaping": str(shaping_file(Path(folder) / "shaping.toml"))}},
+            records={domain(site): {"A": [address]} for site, address in ADDRESSES.items()},
+        )  # fmt: skip
         with Rig(setup) as rig:
             rig.start_engine()
             asyncio.run(submit(rig.redis_url, options))
@@ -114,9 +112,6 @@ def measure(options: Options) -> dict[str, Any]:
         times: dict[str, list[float]] = {site: [] for site in SITES}
         for one in read(path):
             times[one.domain.partition(".")[0]].append(one.at)
-    finally:
-        path.unlink(missing_ok=True)
-        shaping.unlink(missing_ok=True)
     sites = {site: judge(times[site], int(peaks.get(ADDRESSES[site], 0)), options, site) for site in SITES}
     return {
         "bench": "shaping",

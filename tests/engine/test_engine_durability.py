@@ -1,8 +1,10 @@
 """Accepted is durable: seen from the kernel's side, the reply to XADD never leaves before its fdatasync returned."""
 
 import contextlib
+import os
 import re
 import shutil
+import signal
 import stat
 from pathlib import Path
 
@@ -115,12 +117,15 @@ async def test_the_reply_to_xadd_never_leaves_before_its_fdatasync(tmp_path: Pat
 async def test_a_file_cut_at_the_last_fdatasync_holds_every_acknowledged_entry(tmp_path: Path) -> None:
     log = tmp_path / "trace"
     server = traced(tmp_path, log)
+    redis = connect(server.url)
+    pid = int((await redis.info("server"))["process_id"])
+    await redis.aclose()
     try:
         accepted = await submit(server, ENTRIES)
         kept = tmp_path / "power-cut"
         shutil.copytree(tmp_path / "data" / "appendonlydir", kept / "appendonlydir")
     finally:
-        server.process.kill()
+        os.kill(pid, signal.SIGKILL)  # the server itself: strace alone would leave it running
         server.stop()
     calls = lines(log)
     appended = next(fd for call, fd, text in calls if call == "write" and "unique-0-payload" in text)
