@@ -41,6 +41,7 @@ evidence: $(VENV)/ready packages  ## the figures of bench/results at full size; 
 
 fuzz: $(VENV)/ready  ## a million server conversations against the SMTP client
 	$(BIN)/python -m bench.fuzz_replies --inputs 1000000
+	$(BIN)/python -m bench.fuzz_bounces --inputs 1000000
 
 deb:             ## dist/mta_<version>_<arch>.deb, which carries its own environment
 	@packaging/build-deb

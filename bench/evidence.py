@@ -24,7 +24,6 @@ STEPS: dict[str, list[str]] = {
     "latency": ["-m", "bench.latency", "--json"],
     "latency-distant": ["-m", "bench.latency", "--receiver", "distant", "--json"],
     "fuzz_replies": ["-m", "bench.fuzz_replies", "--inputs", "1000000", "--json"],
-    "kills": ["-m", "bench.kills", "--json"],
     "queue": ["-m", "bench.queue", "--json"],
     "chaos": ["-m", "bench.chaos", "--kills", "50", "--messages", "50000", "--json"],
     "chaos-200": ["-m", "bench.chaos", "--kills", "200", "--messages", "200000", "--json"],

@@ -1,7 +1,7 @@
 """A sink that can be killed and asked afterwards: at SIGUSR1 it writes what it has counted and ends by SIGKILL.
 
 Between the count and the end nothing happens, so every dot that was open then, or answered to a peer that had not shown
-that it knew, is counted as unconfirmed. The next life goes on from there. Replies come after 5 to 50 ms, by domain;
+that it knew, is counted as unconfirmed. The next life goes on from there. Replies come after 20 to 200 ms, by domain;
 some recipients are refused at first, some for good.
 """
 
@@ -22,7 +22,7 @@ from mta.demo.receiver import Receiver
 
 DOMAINS = 20
 SUFFIX = "example.test"
-SLOWEST_MS, FASTEST_MS = 50.0, 5.0
+SLOWEST_MS, FASTEST_MS = 200.0, 20.0
 
 
 def behaviours(temporary: float, permanent: float) -> dict[str, Behaviour]:

@@ -1,107 +1,26 @@
-"""What kills, and what looks on: submissions and which of them were answered, events as they come, the ledger."""
+"""What kills, at moments that are waited for, and has the ledger checked in between (`bench.watch`)."""
 
 import asyncio
-import dataclasses
 import random
 import signal
 import time
 from typing import Any
 
-from bench.books import Entry, Told, balance
-from bench.documents import person
 from bench.fleet import Victim, fleet
-from bench.ledger import entry_of, events
-from bench.load import Plan, submissions
 from bench.rig import Rig
-from bench.snapshot import expanding, queued
-from mta.demo.newsletter import entry
-from mta.queue.inspect import Inspect
-from mta.queue.keys import Keys
-from mta.queue.link import QueueDown, Server, connect
+from bench.snapshot import expanding
+from bench.watch import Watch
+from mta.queue.link import QueueDown
 
 IN_FLIGHT = 50  # a kill counts with so many messages in flight
 DOTS = 10  # open at the receiver: then a kill comes after the dot
-MOMENT_SECONDS = 3.0  # a moment that does not come in time is not waited for
-AWAY_SECONDS = 12.0  # a stopped worker: longer than lease, grace and the others' next look together
+MOMENT_SECONDS = 1.0  # a moment that does not come in time is not waited for
+AWAY_SECONDS = 10.0  # a stopped worker: longer than lease, grace and the others' next look together
+BACK_SECONDS = 5.0  # for it to notice, when it goes on
 LOOK_SECONDS = 0.003
+GONE_BY = 0.9  # of all handed in so far, before the next wave
+SPARE = 2  # for so many kills one wave more
 CHECKS = 5  # during a run; one more at its end
-BATCH = 32
-SUPPRESSED = 20
-
-
-class Watch:
-    """Hands mail in and follows what is told of it, through whatever happens to Redis."""
-
-    def __init__(self, rig: Rig, plan: Plan) -> None:
-        self.rig = rig
-        self.plan = plan
-        self.keys = Keys()
-        self.client = connect(Server(rig.redis_url))
-        self.inspect = Inspect(self.client, self.keys)
-        self.told = Told()
-        self.again = 0  # entries submitted more than once, for want of an answer
-        self._position = "-"
-        self._sure: set[tuple[str, str]] = set()
-        self._mail = list(submissions(plan))
-        self.entries = [one for each in self._mail if (one := entry_of(each.cls, each.fields)) is not None]
-
-    async def submit(self) -> None:
-        """Hand everything in; what gets no answer is handed in again under the same key."""
-        step = max(1, self.plan.count // SUPPRESSED)
-        people = [person(n, self.plan.domains, self.plan.seed).email for n in range(0, self.plan.count, step)]
-        orders = []
-        for number in range(self.plan.tenants):
-            tenant = f"t{number}"
-            order = {"op": "suppress", "tenant": tenant, "addresses": people, "by": "bench"}
-            orders.append(("control", entry("control", tenant, f"{self.plan.run}-s{number}", order)))
-        await self._hand_in(orders)
-        mail = [(one.cls, one.fields) for one in self._mail]
-        for start in range(0, len(mail), BATCH):
-            await self._hand_in(mail[start : start + BATCH])
-
-    async def _hand_in(self, batch: list[tuple[str, dict[str, str]]]) -> None:
-        while True:
-            pipe = self.client.pipeline(transaction=False)
-            for label, fields in batch:
-                pipe.xadd(self.keys.submit_stream(label), fields)
-            try:
-                await pipe.execute()
-                break
-            except QueueDown:
-                self.again += len(batch)
-                await asyncio.sleep(0.1)
-        self._sure.update((fields["tenant"], fields["key"]) for _, fields in batch)
-
-    async def follow(self, until: str = "+") -> int:
-        """Read on; return how many recipients have a final event."""
-        async for event_id, event in events(self.client, self.keys, 0, self._position, until):
-            self.told.add(event)
-            self._position = event_id
-        return self.told.done
-
-    def finished(self) -> bool:
-        """Whether every entry is accepted, and every recipient has a final event."""
-        if len(self.told.accepted) + len(self.told.refused) < len(self.entries):
-            return False
-        return self.told.done >= sum(count for count, _ in self.told.accepted.values())
-
-    async def check(self) -> dict[str, Any]:
-        """Check the ledger at this instant; return the verdict."""
-        while True:
-            try:
-                waiting = await queued(self.client, self.keys)
-                await self.follow(waiting.last)
-                break
-            except QueueDown:
-                await asyncio.sleep(0.1)
-        return balance(map(self._sure_or_not, self.entries), self.told, waiting).document()
-
-    def _sure_or_not(self, one: Entry) -> Entry:
-        return one if (one.tenant, one.key) in self._sure else dataclasses.replace(one, sure=False)
-
-    async def flights(self) -> dict[str, int]:
-        """Return what each worker has in flight, by the name of its lease."""
-        return {one.name: one.in_flight for one in await self.inspect.workers()}
 
 
 class Storm:
@@ -118,30 +37,47 @@ class Storm:
         self.faults: list[str] = []
         self._stopped: Victim | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._wave = 0  # recipients to be handed in by now
+        self._step = 0  # and in one wave
+        self._submitting: asyncio.Task[None] | None = None
 
     async def play(self, cards: list[tuple[str, str]]) -> None:
         """Submit, kill, check, wait for the end of it all."""
         watch = self.watch
-        submitting = asyncio.create_task(watch.submit())
+        # A wave of mail for each kill, so that there is always enough under way to hit, and some for a second try.
+        self._step = max(1, watch.plan.count // (len(cards) + max(1, len(cards) // SPARE)))
         try:
+            await watch.suppress()
             for number, (name, moment) in enumerate(cards, 1):
-                if not await self._progress(int(watch.plan.count * 0.9 * number / (len(cards) + 1))):
-                    break
+                await self._more()
                 await self._strike(name, moment)
+                if not await self._progress(int(watch.submitted * GONE_BY)):
+                    break
                 if number % max(1, len(cards) // CHECKS) == 0:
                     await self._check()
             if len(self.log) < len(cards):
                 self.faults.append(f"{len(cards) - len(self.log)} kills did not come to pass")
+            self._wave = watch.plan.count
+            await self._more()
+            # Who was stopped wakes while there may still be mail, and finds that nothing is its own any more.
+            await asyncio.gather(*self._tasks)
             await self._progress(None)
-            await submitting
         finally:
-            submitting.cancel()
+            if self._submitting is not None:
+                self._submitting.cancel()
             for task in self._tasks:
                 task.cancel()
             if self._stopped is not None:
                 self._stopped.send(signal.SIGCONT)
             await self._check()
             await watch.client.aclose()
+
+    async def _more(self) -> None:
+        """Begin to hand in the next wave, when the one before is handed in."""
+        if self._submitting is not None:
+            await self._submitting
+        self._wave += self._step
+        self._submitting = asyncio.create_task(self.watch.submit(self._wave))
 
     async def _progress(self, finals: int | None) -> bool:
         """Wait for so many final events, None for the end; False when there is no more time."""
@@ -190,11 +126,12 @@ class Storm:
         asked = time.monotonic()
         before: dict[str, int] = {}
         length = -1
-        while time.monotonic() < min(self.ends, asked + 10 * MOMENT_SECONDS):
+        while time.monotonic() < self.ends:
             await asyncio.sleep(LOOK_SECONDS)
+            late = time.monotonic() > asked + MOMENT_SECONDS
             try:
                 flights = await self.watch.flights()
-                victim = self._victim(name, flights, young=wanted == "recover")
+                victim = self._victim(name, flights, young=wanted == "recover" and not late)
                 mine = flights.get(victim.lease, 0) if victim is not None else 0
                 flying = mine if name in ("worker", "pause") else sum(flights.values())
                 grown = victim is not None and mine >= before.get(victim.lease, mine) + 8
@@ -204,18 +141,21 @@ class Storm:
                     "take": grown,
                     "dots": wanted == "dots" and (await self._dots()) >= DOTS,
                     "settle": 0 <= length < events_now,
-                    "recover": victim is not None and victim.age < 1.0,
+                    "recover": bool(self.log) and victim is not None and victim.age < 1.0,
                     "put": wanted == "put" and any((await self.watch.inspect.submitted()).values()),
                     "expand": wanted == "expand" and await expanding(self.watch.client, self.watch.keys) > 0,
                 }[wanted]
+                await self.watch.follow()
             except QueueDown:
                 continue
             before, length = flights, events_now
-            late = time.monotonic() > asked + MOMENT_SECONDS
             if flying >= IN_FLIGHT and (victim is not None or name == "sink") and (happens or late):
                 return victim, flying, wanted if happens else "any"
             if self.watch.finished():
                 return None
+            gone = self.watch.told.done >= self.watch.submitted * GONE_BY
+            if gone and self._submitting is not None and self._submitting.done():
+                await self._more()  # what was there has gone before it could be hit
         return None
 
     async def _dots(self) -> int:
@@ -239,8 +179,27 @@ class Storm:
 
     async def _wake(self, victim: Victim) -> None:
         await asyncio.sleep(AWAY_SECONDS)
+        until = time.monotonic() + BACK_SECONDS
+        while victim.lease in await self._leases() and time.monotonic() < until:
+            await asyncio.sleep(0.05)
+        if victim.lease in await self._leases():
+            self.faults.append(
+                f"nobody has recovered {victim.name}, stopped for {AWAY_SECONDS + BACK_SECONDS} s"
+            )
         victim.send(signal.SIGCONT)
+        until = time.monotonic() + BACK_SECONDS
+        while victim.lease not in await self._leases() and time.monotonic() < until:
+            await asyncio.sleep(0.05)
+        if victim.lease not in await self._leases():
+            self.faults.append(f"{victim.name} went on and did not register again within {BACK_SECONDS} s")
         self._stopped = None
+
+    async def _leases(self) -> set[str]:
+        while True:
+            try:
+                return set(await self.watch.flights())
+            except QueueDown:
+                await asyncio.sleep(0.05)
 
     def _later(self, coroutine: Any) -> None:
         task = asyncio.ensure_future(coroutine)

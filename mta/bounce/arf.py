@@ -7,6 +7,7 @@ from typing import Final
 MAX_LINES: Final = 1000
 MAX_RECIPIENTS: Final = 100
 MAX_VALUE: Final = 998
+MAX_ADDRESS: Final = 320
 
 TYPE: Final = "message/feedback-report"
 
@@ -38,7 +39,10 @@ class Feedback:
         told = self.fields.get("original-rcpt-to", ()) or self.fields.get("removal-recipient", ())
         return tuple(
             dict.fromkeys(
-                bare for value in told if "@" in (bare := value.rpartition("<")[2].partition(">")[0].strip())
+                bare
+                for value in told
+                if "@" in (bare := value.rpartition("<")[2].partition(">")[0].strip()[:MAX_ADDRESS])
+                and bare.isprintable()
             )
         )[:MAX_RECIPIENTS]
 

@@ -1,7 +1,7 @@
 """Answers that a machine gave in a person's stead: out of office, vacation, tickets (RFC 3834). Never a bounce."""
 
 import re
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from typing import Final
 
@@ -56,5 +56,5 @@ def subject(value: str) -> str:
         return value
     try:
         return str(make_header(decode_header(value)))
-    except (HeaderParseError, LookupError, UnicodeError, ValueError):
+    except (MessageError, LookupError, UnicodeError, ValueError):
         return value

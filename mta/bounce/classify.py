@@ -31,15 +31,29 @@ class Rules:
 
     def _decide(self, code: int, enhanced: str, folded: str, stage: str) -> Meaning:
         kind = code // 100 or int(enhanced[:1] or 0)
-        meaning = self._by_phrase(kind, enhanced, folded) or self._by_code(code, enhanced, not folded, stage)
+        rule = self._by_phrase(kind, enhanced, folded)
+        meaning = rule.meaning if rule else self._by_code(code, enhanced, not folded, stage)
         if meaning is None:
             meaning = self.table.classes["remote_temporary" if kind == 4 else "unknown"]
+        if not (rule and rule.certain):
+            meaning = self._shifted(meaning, enhanced, stage)
         # A server that says "try again" has not yet said that the address is bad, and one that gives a reason
         # of content or security (x.6, x.7) may be hiding whom it knows: neither costs an address at once.
         sure = (kind != 4 and not enhanced.startswith(("5.6.", "5.7."))) or enhanced == "5.7.17"
         return meaning if sure or not meaning.suppress else meaning._replace(suppress=False)
 
-    def _by_phrase(self, kind: int, enhanced: str, folded: str) -> Meaning | None:
+    def _shifted(self, meaning: Meaning, enhanced: str, stage: str) -> Meaning:
+        for shift in self.table.shifts:
+            if (
+                meaning.cls in shift.classes
+                and (not shift.stages or stage in shift.stages)
+                and (not shift.codes or enhanced in shift.codes)
+                and enhanced not in shift.unless
+            ):
+                return shift.becomes
+        return meaning
+
+    def _by_phrase(self, kind: int, enhanced: str, folded: str) -> Rule | None:
         grams = {folded[at : at + GRAM] for at in range(len(folded) - GRAM + 1)}
         possible = [number for gram in self._index.keys() & grams for number in self._index[gram]]
         possible.sort()  # the order of the file decides
@@ -50,7 +64,7 @@ class Rules:
                 and (regex is None or regex.search(folded))
                 and fits(rule, kind, enhanced, folded)
             ):
-                return rule.meaning
+                return rule
         return None
 
     def _by_code(self, code: int, enhanced: str, wordless: bool, stage: str) -> Meaning | None:

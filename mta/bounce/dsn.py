@@ -18,6 +18,7 @@ TYPES: Final = frozenset({"message/delivery-status", "message/global-delivery-st
 _FIELD = re.compile(r"([!-9;-~]{1,60})[ \t]*:")
 _COMMENT = re.compile(r"\([^()]{0,300}\)")
 _TYPED = re.compile(r"[ \t]*([\w./-]{1,40})[ \t]*;", re.ASCII)
+_QUOTED = re.compile(r"[45]\.\d\.\d{1,3} - [^'\"]{1,60}?\b([45]\d\d)[ -]{1,3}['\"](.*)", re.DOTALL)
 _UTF8_CHARACTER = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")
 _CODE = re.compile(r"(?:^|[\s#(:<\"'])([245][0-9]\d)(?=[\s#.:;,\-]|$)")
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?!\.?\d)")
@@ -45,6 +46,7 @@ class Status:
     diagnostic: str
     remote: str
     reporting: str
+    stage: str = ""  # where in the dialogue the refusal came, a value of mta.verdict.Stage, if a text says so
 
 
 def read(text: str) -> list[Status]:
@@ -110,6 +112,9 @@ def _status(group: dict[str, str], reporting: str) -> Status:
     diagnostic = group.get("diagnostic-code", "")
     if typed := _TYPED.match(diagnostic):
         diagnostic = diagnostic[typed.end() :]
+    # IronPort puts a status and words of its own before the reply.
+    if quoted := _QUOTED.match(diagnostic.lstrip()):
+        diagnostic = f"{quoted[1]} {quoted[2]}"
     diagnostic = diagnostic.strip()
     status = enhanced_in(group.get("status", ""))
     told = enhanced_in(diagnostic)
@@ -141,7 +146,9 @@ def _address(value: str) -> str:
         value = value.rpartition("<")[2].partition(">")[0]
     if kind == "utf-8":
         value = _UTF8_CHARACTER.sub(_character, value)
-    return value.strip(" \t'<>")[:MAX_ADDRESS]
+    value = value.strip(" \t'<>")[:MAX_ADDRESS]
+    # "anna...@example.org": an archive masked it, and what is left is nobody's address; nor is one with controls.
+    return "" if "...@" in value or not value.isprintable() else value
 
 
 def _character(found: re.Match[str]) -> str:

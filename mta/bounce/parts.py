@@ -21,6 +21,17 @@ MAX_BOUNDARY: Final = 200  # RFC 2046 allows 70
 Headers = tuple[tuple[str, str], ...]
 
 EMBEDDED: Final = frozenset({"message/rfc822", "message/global", "message/news"})
+# What mail systems write in. No utf-7 and no hz: they hide ASCII in ASCII.
+_CHARSETS: Final = {
+    "iso-2022-jp": "iso2022_jp_ext", "iso-2022-jp-2": "iso2022_jp_2", "euc-jp": "euc_jp", "x-euc-jp": "euc_jp",
+    "shift-jis": "cp932", "shift_jis": "cp932", "x-sjis": "cp932", "windows-31j": "cp932", "cp932": "cp932",
+    "gb2312": "gb18030", "gbk": "gb18030", "gb18030": "gb18030", "x-gbk": "gb18030", "cp936": "gb18030",
+    "big5": "cp950",
+    "big5-hkscs": "big5hkscs", "euc-kr": "cp949", "ks-c-5601-1987": "cp949", "koi8-r": "koi8_r", "koi8-u": "koi8_u",
+    **{f"windows-{number}": f"cp{number}" for number in (1250, 1251, 1253, 1254, 1255, 1256, 1257)},
+    **{f"cp{number}": f"cp{number}" for number in (1250, 1251, 1253, 1254)},
+    **{f"iso-8859-{number}": f"iso8859_{number}" for number in (2, 4, 5, 6, 7, 8, 9, 10, 13, 14, 15, 16)},
+}  # fmt: skip
 _FIELD = re.compile(rb"([!-9;-~]{1,100})[ \t]*:")
 _TYPE = re.compile(r"\s*([\w.+-]{1,60}/[\w.+-]{1,60})", re.ASCII)
 _PARAMETER = re.compile(r""";\s*([\w-]{1,40})\*?\s*=\s*(?:"([^"]{0,998})"|([^\s;"]{0,998}))""", re.ASCII)
@@ -44,8 +55,24 @@ class Part:
 
     @property
     def text(self) -> str:
-        """The body as text: UTF-8, else Latin-1, which takes any octet."""
-        return decode(self.body)
+        """The body as text by its charset if that is a known one and fits, else UTF-8, else Latin-1."""
+        return decode_as(self.body, self.parameters.get("charset", ""))
+
+
+def decode_as(raw: bytes, charset: str) -> str:
+    """Return the octets as text. ISO-2022-JP is known by its escapes too: old systems forget to say so."""
+    name = _CHARSETS.get(charset.strip().lower().replace("_", "-"), "")
+    if not name and b"\x1b$" in raw:
+        name = "iso2022_jp_ext"
+    if name:
+        try:
+            return raw.decode(name)
+        except UnicodeDecodeError:
+            # One wrong octet must not cost the rest, unless the whole charset is a lie.
+            text = raw.decode(name, "replace")
+            if text.count("\ufffd") <= len(text) // 20 + 1:
+                return text
+    return decode(raw)
 
 
 def decode(raw: bytes) -> str:

@@ -5,11 +5,13 @@ A report is a claim by whoever sent it. Only a token that our keys made, in the 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from mta.bounce import arf, autoreply, dsn
+from mta.bounce.classify import Rules, classify
 from mta.bounce.parts import Headers, Part, split_headers, take_apart
+from mta.bounce.plain import read as plain
 
 Kind = Literal[
     "bounce", "delay", "delivered", "complaint", "unsubscribe", "auth_report", "auto_reply", "none"
@@ -25,6 +27,7 @@ _KINDS: Final[dict[str, Kind]] = {
     "delivered": "delivered",
     "relayed": "delivered",
     "expanded": "delivered",
+    "complained": "complaint",
 }
 _FEEDBACK_KINDS: Final[dict[str, Kind]] = {
     "complaint": "complaint",
@@ -32,6 +35,8 @@ _FEEDBACK_KINDS: Final[dict[str, Kind]] = {
     "auth_report": "auth_report",
 }
 _HEADERS_ONLY: Final = frozenset({"text/rfc822-headers", "message/rfc822-headers", "message/global-headers"})
+_RECEIPT: Final = "message/disposition-notification"
+_WAITING: Final = "4.4.7"  # a delay without a reason: all that is known is that time passes
 _JUNK_RECIPIENT: Final = "x-hmxmroriginalrecipient"
 _OWN_ADDRESSES: Final = frozenset({"to", "delivered-to", "x-original-to", "envelope-to", "x-envelope-to"})
 _TOKEN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z2-7]{45}(?![A-Za-z0-9])")
@@ -60,20 +65,45 @@ class Report:
     feedback_type: str = ""
     original_message_id: str = ""
     tokens: tuple[str, ...] = ()
+    stage: str = ""  # where in the dialogue the refusal came (mta.verdict.Stage), if a text says so
+    cls: str = ""  # with rules: what a bounce or delay means, and what is to be done about it
+    disposition: str = ""
 
     @property
     def wording(self) -> str:
-        """The words to classify: the diagnostic, else the explanation from its first reply code on."""
-        return self.diagnostic or self.explanation[dsn.code_place(self.explanation) :]
+        """The words to classify: the diagnostic, else, if no status says more, the explanation for people.
+
+        That has words on much else, so it counts from its first reply code on.
+        """
+        if self.diagnostic or (self.status and not self.status.endswith(".0.0")):
+            return self.diagnostic
+        return self.explanation[dsn.code_place(self.explanation) :]
 
 
-def read(raw: bytes) -> list[Report]:
+def read(raw: bytes, rules: Rules | None = None) -> list[Report]:
     """Return what a returned message says, at least one Report (kind `none` if nothing). Never raises.
 
     Sizes are capped: see the constants here and in `parts`. A delivery or feedback report wins over all marks
     of an automatic answer, and one at the top over one inside a message that was forwarded or returned.
     """
-    parts = take_apart(raw)
+    reports = _read(take_apart(raw))
+    if rules is None:
+        return reports
+    return [_judged(report, rules) for report in reports]
+
+
+def _judged(report: Report, rules: Rules) -> Report:
+    if report.kind not in ("bounce", "delay"):
+        return report
+    meaning = classify(report.code, report.status, report.wording, rules, report.stage)
+    if meaning.cls == "unknown" and report.kind == "delay" and not report.code and not report.status:
+        meaning = classify(0, _WAITING, "", rules)
+    return replace(report, cls=meaning.cls, disposition=meaning.disposition)
+
+
+def _read(parts: list[Part]) -> list[Report]:
+    if any(part.type == _RECEIPT and not part.nested for part in parts):
+        return [Report("none")]  # read or deleted (RFC 8098): it had been delivered
     for level in range(max((part.nested for part in parts), default=0) + 1):
         here = [(at, part) for at, part in enumerate(parts) if part.nested == level]
         for at, part in here:
@@ -82,8 +112,13 @@ def read(raw: bytes) -> list[Report]:
         reports = [report for at, part in here if _is_status(parts, part) for report in _statuses(parts, at)]
         if reports:
             return reports[: dsn.MAX_RECIPIENTS]
+        # A notice wins over a report in the mail that it returns.
+        if not level and (told := plain.read(parts, 0)).names and not _junk_report(parts):
+            return _reports(told.statuses, parts, 0, told.original)
     if junk := _junk_report(parts):
         return [junk]
+    if (told := plain.read(parts, 0)).statuses:
+        return _reports(told.statuses, parts, 0, told.original)
     if parts and autoreply.is_auto_reply(parts[0].headers):
         return [Report("auto_reply", tokens=_tokens(_own(parts[0].headers)))]
     return [Report("none")]
@@ -104,8 +139,12 @@ def _is_status(parts: list[Part], part: Part) -> bool:
 
 
 def _statuses(parts: list[Part], at: int) -> list[Report]:
-    original = _original(parts, at)
+    return _reports(plain.completed(dsn.read(parts[at].text), parts, at), parts, at, _original(parts, at))
+
+
+def _reports(statuses: list[dsn.Status], parts: list[Part], at: int, original: Headers) -> list[Report]:
     explanation = _explanation(parts, at)
+    message_id = _message_id(original)
     tokens = _tokens(_own(parts[0].headers) + original)
     return [
         Report(
@@ -119,10 +158,11 @@ def _statuses(parts: list[Part], at: int) -> list[Report]:
             explanation=explanation,
             remote=status.remote,
             reporter=status.reporting,
-            original_message_id=_message_id(original),
+            stage=status.stage,
+            original_message_id=message_id,
             tokens=tokens,
         )
-        for status in dsn.read(parts[at].text)
+        for status in statuses
     ]
 
 
@@ -152,7 +192,7 @@ def _junk_report(parts: list[Part]) -> Report | None:
         if part.nested == 1 and (recipient := part.header(_JUNK_RECIPIENT)):
             return Report(
                 "complaint",
-                recipient=recipient.strip("<> ")[: dsn.MAX_ADDRESS],
+                recipient=bare if (bare := recipient.strip("<> ")[: dsn.MAX_ADDRESS]).isprintable() else "",
                 reporter=parts[0].header("from")[: dsn.MAX_NAME],
                 feedback_type="abuse",
                 original_message_id=_message_id(part.headers),

@@ -23,7 +23,10 @@ _TOKEN = re.compile(
     r"(?P<repeat>\?|\{\d{1,3}(?:,(?P<most>\d{1,2}))?\})?"
 )
 _CODE = re.compile(r"([45x])\.(\d{1,3})\.(\d{1,3})(?:-(\d{1,3}))?\Z")
-_RULE_KEYS: Final = frozenset({"class", "phrases", "unless", "kind", "codes", "suppress", "samples", "not"})
+_RULE_KEYS: Final = frozenset(
+    {"class", "phrases", "unless", "kind", "codes", "suppress", "samples", "not", "certain"}
+)
+_SHIFT_KEYS: Final = frozenset({"class", "from", "stages", "codes", "unless"})
 _CODE_KEYS: Final = frozenset({"class", "codes", "replies", "stages", "bare"})
 
 
@@ -57,6 +60,7 @@ class Rule:
     codes: frozenset[str] = frozenset()
     samples: tuple[str, ...] = ()
     not_samples: tuple[str, ...] = ()
+    certain: bool = False  # no [[shift]] applies
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,17 @@ class CodeRule:
     bare: bool = False  # only where the reply has neither enhanced code nor text
 
 
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """One [[shift]] of the file: what classes become where the reply can't have been about the recipient."""
+
+    becomes: Meaning
+    classes: frozenset[str]
+    stages: frozenset[str]  # empty: any, none known too
+    codes: frozenset[str]  # enhanced codes; empty: any
+    unless: frozenset[str]  # enhanced codes
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
     """All rules in their order."""
@@ -77,6 +92,7 @@ class Table:
     rules: tuple[Rule, ...]
     codes: tuple[CodeRule, ...]
     classes: Mapping[str, Meaning] = field(default_factory=dict)
+    shifts: tuple[Shift, ...] = ()
 
 
 def parse(text: str) -> Table:
@@ -96,7 +112,11 @@ def parse(text: str) -> Table:
     codes = tuple(
         _code_rule(f"[[code]] number {n}", given, classes) for n, given in enumerate(given_codes, 1)
     )
-    return Table(rules, codes, classes)
+    shifts = tuple(
+        _shift(f"[[shift]] number {n}", given, classes)
+        for n, given in enumerate(document.get("shift", [])[:MAX_RULES], 1)
+    )
+    return Table(rules, codes, classes, shifts)
 
 
 def _meaning(name: str, given: dict[str, Any]) -> Meaning:
@@ -128,6 +148,20 @@ def _rule(where: str, given: dict[str, Any], classes: dict[str, Meaning]) -> Rul
         frozenset(_codes(where, given.get("codes", []))),
         tuple(given.get("samples", [])),
         tuple(given.get("not", [])),
+        bool(given.get("certain", False)),
+    )
+
+
+def _shift(where: str, given: dict[str, Any], classes: dict[str, Meaning]) -> Shift:
+    becomes = _known(where, given, _SHIFT_KEYS, classes)
+    if unknown := set(given.get("from", [])) - classes.keys():
+        raise RulesFault(f"{where}: class {sorted(unknown)[0]!r} is not in [classes]")
+    return Shift(
+        becomes,
+        frozenset(given.get("from", [])),
+        frozenset(given.get("stages", [])),
+        frozenset(_codes(where, given.get("codes", []))),
+        frozenset(_codes(where, given.get("unless", []))),
     )
 
 

@@ -1,4 +1,4 @@
-"""`mta dkim`: make signing keys, and print what belongs into DNS."""
+"""`mta dkim`: make signing keys, print what belongs into DNS, and look whether it is there."""
 
 import os
 from pathlib import Path
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from mta.cli import show
-from mta.cli.failure import CANT_CREATE, CONFIG, NO_INPUT, USAGE, Failure
+from mta.cli.dkim_check import dkim_check
+from mta.cli.dkim_keys import signers_of
+from mta.cli.failure import CANT_CREATE, USAGE, Failure
 from mta.cli.options import config_option, json_option, settings_of
 
 if TYPE_CHECKING:
     from mta.dkim.key import Signer
-
-MAX_KEY_FILE = 64 << 10
 
 
 @click.group()
@@ -71,25 +71,10 @@ def print_records(config: Path | None, domain: str, as_json: bool) -> None:
     Example:
       mta dkim dns acme.example
     """
-    from mta.address import AddressError, domain_of
-    from mta.dkim.key import KeyFault, load
+    _records(signers_of(config, domain), as_json)
 
-    try:
-        name = domain_of(domain)
-    except AddressError as error:
-        raise Failure(USAGE, f"{domain[:80]!r}: {error}") from error
-    folder = settings_of(config).dkim_keys / name
-    signers = []
-    for path in sorted(folder.glob("*.pem")):
-        with path.open("rb") as file:
-            pem = file.read(MAX_KEY_FILE)
-        try:
-            signers.append(load(name, path.stem, pem))
-        except KeyFault as fault:
-            raise Failure(CONFIG, f"{path}: {fault}") from fault
-    if not signers:
-        raise Failure(NO_INPUT, f"there is no key in {folder}; make one with `mta dkim gen {name}`")
-    _records(signers, as_json)
+
+dkim.add_command(dkim_check)
 
 
 def _write(path: Path, pem: bytes) -> None:

@@ -9,6 +9,7 @@ import click
 
 from mta import __version__
 from mta.cli.acl import acl
+from mta.cli.campaign_check import campaign_check
 from mta.cli.campaign_orders import ORDERS
 from mta.cli.campaign_report import campaign_report
 from mta.cli.campaign_show import campaign_list, campaign_show
@@ -86,7 +87,7 @@ def campaign() -> None:
     """
 
 
-for command in (campaign_submit, campaign_list, campaign_show, campaign_report, *ORDERS):
+for command in (campaign_submit, campaign_check, campaign_list, campaign_show, campaign_report, *ORDERS):
     campaign.add_command(command)
 for command in QUEUE_ORDERS:
     queue.add_command(command)

@@ -2,6 +2,7 @@
 
 import socket
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from mta.bounce import classify
@@ -153,8 +154,9 @@ def _schedule(given: ScheduleSettings) -> Schedule:
     return Schedule(given.first, given.factor, given.most, given.lifetime, given.jitter)
 
 
+@cache
 def classifier() -> classify.Rules:
-    """Return the shipped classification rules, read from the package."""
+    """Return the shipped classification rules, read from the package once."""
     return classify.load((Path(classify.__file__).parent / "rules.toml").read_text())
 
 

@@ -18,8 +18,9 @@ from typing import Any
 
 from mta.config.load import ConfigError
 from mta.config.settings import Settings
-from mta.daemon import credentials, logs, loop
+from mta.daemon import assemble, credentials, logs, loop
 from mta.daemon.exits import CONFIG, SOFTWARE, Stop
+from mta.daemon.measured import script_names
 from mta.daemon.metrics_page import MetricsPage
 from mta.daemon.notify import notify, reloading
 from mta.daemon.roles import Role, build
@@ -27,6 +28,11 @@ from mta.daemon.vitals import Vitals
 from mta.metrics.meter import joined
 
 SNAPSHOT_SECONDS = 2.0
+
+# Read where the code is: in the process that all roles are forked from. A role that starts again after an upgrade has
+# been installed below a running engine must not meet other files than its code knows.
+script_names()
+assemble.classifier()
 
 
 def main(settings: Settings, role: str, name: str, url: str, pipe: Connection | None) -> None:

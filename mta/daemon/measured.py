@@ -3,7 +3,6 @@
 import time
 from collections.abc import Awaitable, Callable
 from functools import cache
-from importlib import resources
 from typing import Any
 
 from mta.metrics.meter import Meter
@@ -15,9 +14,7 @@ from mta.queue.link import Client, QueueDown
 @cache
 def script_names() -> dict[str, str]:
     """Return the name of every script by the digest it is called by."""
-    folder = resources.files("mta.queue") / "lua"
-    names = [item.name.removesuffix(".lua") for item in folder.iterdir() if item.name.endswith(".lua")]
-    return {scripts.digest(name): name for name in names}
+    return {scripts.digest(name): name for name in scripts.names()}
 
 
 def time_calls(client: Client, meter: Meter) -> None:

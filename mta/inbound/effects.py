@@ -55,7 +55,7 @@ def of_reports(
         return Effect("complaint", [told], [("", "complained")])
     if chosen.kind == "unsubscribe":
         return leave(person, token, mark, ts)
-    meaning = classify(chosen.code, chosen.status, chosen.wording, rules)
+    meaning = classify(chosen.code, chosen.status, chosen.wording, rules, chosen.stage)
     told = _event(
         "bounced", person, token, mark, ts,
         async_=1, class_=meaning.cls, disposition=meaning.disposition, code=str(chosen.code or ""),

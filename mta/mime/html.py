@@ -72,7 +72,7 @@ class _Scanner:
         self.found = Scan()
         self.body = -1  # where the last </body> starts
         self.marked = 0  # up to here the places of marks are known
-        self.comment_end = _Next(text, "-->")
+        self.comment_ends = _Next(text, "-->"), _Next(text, "--!>")
         self.section_end = _Next(text, "]]>")
 
     def run(self) -> Scan:
@@ -112,8 +112,9 @@ class _Scanner:
         if text.startswith("<!--", start):
             if text.startswith((">", "->"), start + 4):
                 return text.index(">", start) + 1
-            close = self.comment_end.after(start + 4)
-            if close < 0 or close + 3 > end:
+            ends = [(at, len(one.wanted)) for one in self.comment_ends if (at := one.after(start + 4)) >= 0]
+            close, width = min(ends, default=(end, 1))
+            if close + width > end:
                 return 0
             # What stands in a conditional comment is read by one program as HTML, so values there need the
             # escapes of HTML; its links stay as they are.
@@ -122,7 +123,7 @@ class _Scanner:
                 self.mark(condition.end(), Place.HTML)
                 self.region(condition.end(), close, hidden=True)
             self.mark(close, Place.HTML)
-            return close + 3
+            return close + width
         if text.startswith("<![CDATA[", start):
             close = self.section_end.after(start + 9)
             if 0 <= close <= end - 3:
@@ -218,11 +219,11 @@ class _Next:
 
     def __init__(self, text: str, wanted: str) -> None:
         self._text = text
-        self._wanted = wanted
+        self.wanted = wanted
         self._at = -2
 
     def after(self, at: int) -> int:
         """Return the first place at or after `at`, -1 if there is none."""
         if self._at != -1 and self._at < at:
-            self._at = self._text.find(self._wanted, at)
+            self._at = self._text.find(self.wanted, at)
         return self._at

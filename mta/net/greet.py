@@ -138,7 +138,8 @@ async def dial(host: Host, dialling: Dialling, port: int) -> socket.socket:
         if dialling.source:
             wire.bind((dialling.source, 0))
         loop = asyncio.get_running_loop()
-        await asyncio.wait_for(loop.sock_connect(wire, (host.address, port)), dialling.timeouts.connect)
+        async with asyncio.timeout(dialling.timeouts.connect):
+            await loop.sock_connect(wire, (host.address, port))
     except (OSError, TimeoutError) as error:
         wire.close()
         raise silent(Stage.CONNECT, host, error) from error

@@ -1,5 +1,6 @@
 """The connection to Redis: how it is made, and the check that the server is safe to keep mail in."""
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -69,9 +70,12 @@ def _said(error: Exception) -> QueueDown | QueueFull | None:
 
 
 class _Pipeline(aioredis.client.Pipeline):
+    seconds: float | None = CALL_SECONDS
+
     async def execute(self, *args: Any, **options: Any) -> Any:
         try:
-            return await super().execute(*args, **options)
+            async with asyncio.timeout(self.seconds):
+                return await super().execute(*args, **options)
         except (RedisError, OSError) as error:
             if (said := _said(error)) is not None:
                 raise said from error
@@ -79,11 +83,18 @@ class _Pipeline(aioredis.client.Pipeline):
 
 
 class _Client(aioredis.Redis):
-    """Says QueueDown where redis-py has half a dozen words for a server that is not there."""
+    """Says QueueDown where redis-py has half a dozen words for a server that is not there.
+
+    A call has its time as a whole and the socket none: redis-py would send by `asyncio.wait_for`, which in Python 3.11
+    forgets a cancellation that comes as the send ends (CPython issue 86296). The task would then go on for ever.
+    """
+
+    seconds: float | None = CALL_SECONDS
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         try:
-            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+            async with asyncio.timeout(self.seconds):
+                return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except (RedisError, OSError) as error:
             if isinstance(error, ReadOnlyError):
                 # Another server is the primary now: the address leads there, these connections do not.
@@ -93,7 +104,9 @@ class _Client(aioredis.Redis):
             raise
 
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> _Pipeline:
-        return _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+        pipeline = _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+        pipeline.seconds = self.seconds
+        return pipeline
 
 
 def connect(server: Server, *, blocking: bool = False) -> Client:
@@ -105,7 +118,7 @@ def connect(server: Server, *, blocking: bool = False) -> Client:
         "protocol": 2,
         "decode_responses": False,
         "retry": Retry(NoBackoff(), 0),
-        "socket_timeout": None if blocking else CALL_SECONDS,
+        "socket_timeout": None,
         "socket_connect_timeout": 5.0,
         "max_connections": 64,
     }
@@ -114,6 +127,8 @@ def connect(server: Server, *, blocking: bool = False) -> Client:
     if server.ca_file and server.url.startswith("rediss:"):
         options["ssl_ca_certs"] = server.ca_file
     client: Client = _Client.from_url(server.url, **options)
+    if blocking:
+        client.seconds = None
     pool = client.connection_pool
     pool.connection_class = packed(pool.connection_class)
     return client

@@ -41,6 +41,12 @@ def digest(name: str) -> str:
     return hashlib.sha1(source(name).encode(), usedforsecurity=False).hexdigest()
 
 
+def names() -> list[str]:
+    """Return the names of all scripts."""
+    folder = resources.files("mta.queue") / "lua"
+    return [item.name.removesuffix(".lua") for item in folder.iterdir() if item.name.endswith(".lua")]
+
+
 async def run(client: Client, name: str, base: str, arguments: Any) -> Any:
     """Run a script on the shard whose key prefix is `base`; raise LostLease, QueueFull or QueueDown.
 

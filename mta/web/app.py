@@ -15,6 +15,7 @@ from mta.web.handlers import Handlers, html
 from mta.web.outbox import Outbox
 from mta.web.pages import not_found, try_later
 from mta.web.spool import Spool
+from mta.web.words import Words, words
 
 MAX_BODY = 16 << 10  # a one-click POST has 26 bytes
 KEEP_ALIVE = 15.0
@@ -79,15 +80,21 @@ def _counting(doors: Doors) -> Middleware:
             response = await handler(request)
         except web.HTTPException as refused:
             response = (
-                html(not_found(), 404) if refused.status == 404 else web.Response(status=refused.status)
+                html(not_found(_accepted(request)), 404)
+                if refused.status == 404
+                else web.Response(status=refused.status)
             )
         except Exception:
             _log.exception("a request failed")
-            response = html(try_later(), 503)
+            response = html(try_later(_accepted(request)), 503)
         doors.counted(request.match_info.route.name or "unknown", str(response.status))
         return response
 
     return counting
+
+
+def _accepted(request: web.Request) -> Words:
+    return words("", request.headers.get("Accept-Language", ""))
 
 
 async def _alive(_: web.Request) -> web.Response:

@@ -17,6 +17,7 @@ from mta.web import pages
 from mta.web.doors import Doors, answer, answer_or
 from mta.web.outbox import Outbox
 from mta.web.readers import agent_of, client_ip, private, proxy_of
+from mta.web.words import Words, words
 
 GIF: Final = bytes.fromhex(
     "47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b"
@@ -77,7 +78,7 @@ class Handlers:
         number = int(request.match_info["link"])
         target = await answer(self.doors.link_target(found, number))
         if target is None or not _leads_out(target):
-            return html(pages.not_found(), 404)
+            return html(pages.not_found(_words(request)), 404)
         if request.method == "GET":
             profile = await self._profile(found)
             if profile.clicks:
@@ -91,24 +92,30 @@ class Handlers:
         found = await self._recipient(request, Purpose.UNSUBSCRIBE, MAX_DAY)
         if isinstance(found, web.Response):
             return found
-        return html(pages.ask(await self._sender(found), found.rcpt))
+        listed = bool(await self._list(found))
+        return html(pages.ask(await self._sender(found), found.rcpt, _words(request, found), listed=listed))
 
     async def leave(self, request: web.Request) -> web.Response:
-        """One-click unsubscribe (RFC 8058) and the page's own button: no cookie, no redirect, no question."""
+        """One-click unsubscribe (RFC 8058) and the page's own button: no cookie, no redirect, no question.
+
+        One click leaves the list; the page offers to leave all of the sender's lists instead.
+        """
         found = await self._recipient(request, Purpose.UNSUBSCRIBE, MAX_DAY)
         if isinstance(found, web.Response):
             return found
         # Both encodings of a form, and senders who mislabel it, hold the words of RFC 8058 section 3.2.
-        via = "post" if b"One-Click" in await request.read() else "link"
+        body = await request.read()
+        via = "post" if b"One-Click" in body else "link"
         ts = int(self.doors.now() * 1000)
-        list_ = await self._list(found)
+        words = _words(request, found)
+        list_ = "" if via == "link" and pages.ALL in body else await self._list(found)
         told = self._event("unsubscribed", request, found, ts, via=via, list_=list_)
         try:
             await self.outbox.leave(found.id.shard, told, found.tenant, list_, found.rcpt, ts)
         except OSError:
             _log.exception("an unsubscribe could be neither carried out nor kept")
-            return html(pages.try_later(), 503)
-        return html(pages.done(await self._sender(found), found.rcpt))
+            return html(pages.try_later(words), 503)
+        return html(pages.done(await self._sender(found), found.rcpt, words))
 
     async def view(self, request: web.Request) -> web.Response:
         """The message as a web page."""
@@ -117,7 +124,7 @@ class Handlers:
             return found
         text = await answer(self.doors.render(found))
         if text is None:
-            return html(pages.too_old(), 410)
+            return html(pages.too_old(_words(request, found)), 410)
         return web.Response(text=text, content_type="text/html", charset="utf-8", headers=_MAIL)
 
     # behind them
@@ -126,19 +133,23 @@ class Handlers:
         self, request: web.Request, purpose: Purpose, max_days: int
     ) -> Recipient | web.Response:
         """Return whom a token belongs to, or the page that says as little as it may."""
-        today = int(self.doors.now()) // _DAY
+        today, words = int(self.doors.now()) // _DAY, _words(request)
         try:
             token = read(self.doors.tokens, purpose, request.match_info["token"], today, max_days)
         except TokenExpired:
-            return html(pages.too_old(), 410) if purpose is Purpose.VIEW else html(pages.not_found(), 404)
+            return (
+                html(pages.too_old(words), 410)
+                if purpose is Purpose.VIEW
+                else html(pages.not_found(words), 404)
+            )
         except TokenError:
-            return html(pages.not_found(), 404)
+            return html(pages.not_found(words), 404)
         recipient = await answer(self.doors.lookup(token.id))
         if recipient is None:
-            return html(pages.too_old(), 410)
+            return html(pages.too_old(words), 410)
         # While Redis is away nobody can say whose host it is: links go on working.
         if not await answer_or(lambda: self.doors.own_host(_host(request), recipient), True):
-            return html(pages.not_found(), 404)
+            return html(pages.not_found(words), 404)
         return recipient
 
     async def _profile(self, recipient: Recipient) -> Profile:
@@ -203,6 +214,12 @@ class Handlers:
 def html(text: str, status: int = 200) -> web.Response:
     """Return a page of ours."""
     return web.Response(text=text, status=status, content_type="text/html", charset="utf-8", headers=_PAGE)
+
+
+def _words(request: web.Request, recipient: Recipient | None = None) -> Words:
+    """Return the words in the recipient's language, as the sender gave it, else in the browser's."""
+    locale = recipient.columns.get("locale", "") if recipient is not None and recipient.campaign else ""
+    return words(locale, request.headers.get("Accept-Language", ""))
 
 
 def _leads_out(target: str) -> bool:

@@ -124,7 +124,8 @@ class Journal:
         old.close()
 
     def _fresh(self, content: bytes) -> mmap.mmap:
-        path = self.path.with_suffix(".new")
+        # The whole name and more: a suffix would be taken for one, and all workers of a host share what is before it.
+        path = self.path.with_name(f"{self.path.name}.new")
         size = max(self.size, _MAKING.size + len(content) + self.size)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         try:

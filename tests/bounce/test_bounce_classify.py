@@ -46,8 +46,8 @@ def test_not_samples_are_left_alone(rule: Rule, sample: str) -> None:
     assert not decides(rule, sample)
 
 
-def test_every_rule_has_samples_and_every_class_a_rule() -> None:
-    assert all(rule.samples for rule in RULES.table.rules)
+def test_every_rule_has_samples_of_both_sorts_and_every_class_a_rule() -> None:
+    assert all(rule.samples and rule.not_samples for rule in RULES.table.rules)
     ruled = {rule.meaning.cls for rule in RULES.table.rules}
     assert ruled == set(RULES.table.classes) - {"unknown"}
 
@@ -97,6 +97,26 @@ def test_codes_alone(code: int, enhanced: str, cls: str) -> None:
 )  # fmt: skip
 def test_stages_sharpen_what_has_no_words(code: int, enhanced: str, stage: str, cls: str) -> None:
     assert classify(code, enhanced, "", RULES, stage).cls == cls
+
+
+@pytest.mark.parametrize(
+    "sample, stage, cls",
+    [
+        ("550 User unknown", "rcpt", "recipient_unknown"),
+        ("550 User unknown", "dot", "policy"),  # it was known at RCPT: a filter speaks
+        ("550 5.1.1 User unknown", "dot", "recipient_unknown"),
+        ("554 delivery error: dd This user doesn't have an example.org account", "dot", "recipient_unknown"),
+        ("550 User unknown", "mail", "policy"),  # the sender is meant
+        ("553 example.com does not exist", "mail", "policy"),
+        ("550 Access denied", "greeting", "reputation"),  # nobody was named yet
+        ("501 Invalid domain name", "ehlo", "reputation"),
+        ("421 Too many connections", "greeting", "rate_limited"),
+        ("550 5.2.1 User unknown", "", "policy"),
+        ("550 5.2.1 User unknown", "rcpt", "recipient_unknown"),
+    ],
+)
+def test_the_place_in_the_dialogue_tells_whom_a_reply_is_about(sample: str, stage: str, cls: str) -> None:
+    assert said(sample, stage).cls == cls
 
 
 def test_words_beat_codes() -> None:

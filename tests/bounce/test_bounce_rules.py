@@ -39,6 +39,36 @@ def test_kind_codes_unless_and_suppress() -> None:
     assert classify(550, "5.3.2", "kindly refused", rules).cls == "unknown"
 
 
+def test_shifts_by_stage_and_code_and_rules_that_stand() -> None:
+    text = (
+        CLASSES
+        + """
+[[rule]]
+class = "recipient_unknown"
+certain = true
+phrases = ["surely unknown"]
+[[rule]]
+class = "recipient_unknown"
+phrases = ["unknown"]
+[[shift]]
+class = "policy"
+from = ["recipient_unknown"]
+stages = ["dot"]
+unless = ["x.1.1"]
+[[shift]]
+class = "policy"
+from = ["recipient_unknown"]
+codes = ["5.2.1"]
+"""
+    )
+    rules = load(text)
+    assert classify(550, "", "unknown", rules, "rcpt").cls == "recipient_unknown"
+    assert classify(550, "", "unknown", rules, "dot") == ("policy", "block", False)
+    assert classify(550, "5.1.1", "unknown", rules, "dot").cls == "recipient_unknown"
+    assert classify(550, "", "surely unknown", rules, "dot").cls == "recipient_unknown"
+    assert classify(550, "5.2.1", "unknown", rules).cls == "policy"
+
+
 @pytest.mark.parametrize(
     "phrase",
     [
@@ -63,6 +93,9 @@ def test_phrases_that_are_refused(phrase: str) -> None:
         (rule('"abc"', "kind = 3"), "kind is 4 or 5"),
         (rule('"abc"', 'codes = ["5.1"]'), "'5.1' is no enhanced code"),
         (CLASSES + '[[code]]\nclass = "policy"\ncode = [550]', "number 1: unknown key 'code'"),
+        (CLASSES + '[[shift]]\nclass = "odd"', r"[[shift]] number 1: class 'odd'"),
+        (CLASSES + '[[shift]]\nclass = "policy"\nfrom = ["odd"]', "number 1: class 'odd'"),
+        (CLASSES + '[[shift]]\nclass = "policy"\nto = "odd"', "unknown key 'to'"),
         (CLASSES + '[[rule]]\nclass = "policy"\nphrases = ["abc"]\n' * (MAX_RULES + 1), "at most"),
     ],
 )

@@ -1,6 +1,9 @@
 """The sent journal: what a killed worker's next life is told."""
 
+import os
 from pathlib import Path
+
+import pytest
 
 from mta.workers.journal import Journal, replay
 
@@ -66,3 +69,22 @@ def test_a_settled_journal_leaves_no_file(tmp_path: Path) -> None:
     journal.settled([ONE])
     journal.close()
     assert not (tmp_path / "w1").exists()
+
+
+def test_journals_of_one_host_keep_out_of_each_others_way(tmp_path: Path) -> None:
+    first, second = Journal(tmp_path / "host.w1", size=2048), Journal(tmp_path / "host.w2", size=2048)
+    names: set[Path] = set()
+    replace = os.replace
+
+    def seen(source: Path, target: Path) -> None:
+        names.add(source)
+        replace(source, target)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mta.workers.journal.os.replace", seen)
+        for journal, message_id in ((first, ONE), (second, TWO)):
+            for _ in range(300):
+                journal.dot(message_id)
+    assert len(names) == 2, "each begins its new file under a name of its own"
+    assert Journal(tmp_path / "host.w1").past.open == {ONE}
+    assert Journal(tmp_path / "host.w2").past.open == {TWO}

@@ -1,0 +1,1 @@
+"""Failure notices written for people: no fields, but most mail systems write one of a few forms of text."""
