@@ -45,7 +45,7 @@ async def test_a_case_tells_what_each_part_cost() -> None:
         assert set(row[part]) == processes
         assert all(cost >= 0 for cost in row[part].values())
     assert row["settle_us"]["worker"] > 0
-    assert row["campaign_us"]["ingest"] > 0, "compiling is the campaign's cost"
+    assert row["campaign_us"]["redis"] > 0
     assert row["bytes_per_queued"] > 0
     total = sum(sum(row[part].values()) for part in ("put_us", "take_us", "settle_us"))
     assert row["engine_us"] == pytest.approx(total)
