@@ -159,15 +159,18 @@ class Queue:
         reports: Sequence[Report] = (),
         high: int = 0,
         floor: float = FLOOR,
+        courier: bool = False,
     ) -> Taken:
         """Return batches this worker may send now; raise LostLease when its lease is gone.
 
         At most `want` messages, and `high` more of the classes above bulk. `floor` is the share of what is taken
-        that a lower class gets while higher ones wait too.
+        that a lower class gets while higher ones wait too. A `courier` takes the higher classes alone, and is asked
+        first.
         """
         told = [[one.path, one.open, one.idle, one.batch] for one in reports]
         arguments = [
             worker, epoch, min(want, MOST), high, most, lease_ms, defaults.wire(), floor, told,
+            int(courier),
         ]  # fmt: skip
         now, soonest, shed, *rows = await scripts.run(self.client, "take", self.base, arguments)
         taken = Taken(now, soonest, [], [path.decode() for path in shed])

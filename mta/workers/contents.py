@@ -111,10 +111,10 @@ class Contents:
 
     async def _load(self, item: Item, key: tuple[str, str]) -> Content:
         tenant, campaign = item.lane.split("|")[3:]
-        if item.record.body:
-            raw, window = await self.queue.body(item.record.body), None
-        else:
-            raw, window = await self.campaigns.mailing(tenant, campaign)
+        # Side by side: somebody may wait for this one message.
+        (raw, window), profile_document = await asyncio.gather(
+            self._stored(item, tenant, campaign), self.campaigns.tenant(tenant)
+        )
         if raw is None:
             raise ContentGone(f"the content of {item.record.name} is no longer in the queue")
         mailing = msgspec.msgpack.decode(raw, type=Mailing)
@@ -126,7 +126,6 @@ class Contents:
         else:
             assert mailing.document is not None
             compiled = compile_document(mailing.document)
-        profile_document = await self.campaigns.tenant(tenant)
         profile = tenancy.decode(profile_document) if profile_document else Profile(tenant)
         signers = await self._signers(mailing.from_domain, profile)
         if self.signed_only and not signers and mailing.raw is None:
@@ -153,6 +152,11 @@ class Contents:
         while len(self._kept) > MOST_CONTENTS:
             self._kept.popitem(last=False)
         return content
+
+    async def _stored(self, item: Item, tenant: str, campaign: str) -> tuple[bytes | None, Window | None]:
+        if item.record.body:
+            return await self.queue.body(item.record.body), None
+        return await self.campaigns.mailing(tenant, campaign)
 
     async def _signers(self, from_domain: str, profile: Profile) -> list[Signer]:
         if not profile.dkim:

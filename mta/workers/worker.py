@@ -190,6 +190,7 @@ class Worker:
         taken = await self.queue.take(
             plan.name, self.lease.epoch, want=want, most=most, lease_ms=plan.lease_ms,
             defaults=plan.defaults, reports=reports, high=high, floor=plan.floor,
+            courier=plan.courier,
         )  # fmt: skip
         self.lease.renewed(asked_at)
         now = time.monotonic()

@@ -276,3 +276,44 @@ async def test_retries_and_returned_mail_wake_nobody_for_nothing(queue: Queue, c
     assert (await worker.take()).batches == []
     await put(queue, lane(), 1, 1, at=2**41)
     assert await client.exists(f"{queue.base}wake:idle") == 0
+
+
+async def test_what_little_there_is_of_the_higher_classes_is_a_couriers_first(queue: Queue) -> None:
+    worker = await Worker(queue, "w1", defaults=ROOMY).start()
+    courier = await Worker(queue, "c1", defaults=ROOMY).start()
+    assert (await courier.take(0, 20, high=10, courier=True)).batches == []
+    await put(queue, lane(URGENT), 2, 1)
+    taken = await worker.take(10, 20, high=10)
+    assert taken.batches == []
+    assert 0 < taken.next <= 100, "it is to look again when the courier had its time"
+    assert classes(await courier.take(0, 20, high=10, courier=True)) == {URGENT: 2}
+
+
+async def test_what_a_courier_leaves_lying_is_anybodys(queue: Queue) -> None:
+    worker = await Worker(queue, "w1", defaults=ROOMY).start()
+    courier = await Worker(queue, "c1", defaults=ROOMY).start()
+    await courier.take(0, 20, high=10, courier=True)
+    await put(queue, lane(PLAIN), 2, 1)
+    await queue.client.zadd(f"{queue.base}due:1", {PATH: 1})  # it has waited long
+    assert classes(await worker.take(10, 20)) == {PLAIN: 2}
+
+
+async def test_more_than_a_little_is_everybodys_at_once(queue: Queue) -> None:
+    worker = await Worker(queue, "w1", defaults=ROOMY).start()
+    courier = await Worker(queue, "c1", defaults=ROOMY).start()
+    await courier.take(0, 20, high=10, courier=True)
+    await put(queue, lane(PLAIN), 17, 1)
+    assert classes(await worker.take(17, 20))[PLAIN] >= 10
+
+
+async def test_a_ring_for_higher_mail_reaches_the_courier_not_a_worker_without_room(
+    client: Client, queue: Queue
+) -> None:
+    worker = await Worker(queue, "w1", defaults=ROOMY).start()
+    courier = await Worker(queue, "c1", defaults=ROOMY).start()
+    for _ in range(3):
+        await worker.take(0, 20, high=10)
+    await courier.take(0, 20, high=10, courier=True)
+    await put(queue, lane(URGENT), 1, 1)
+    assert await client.lrange(f"{queue.base}wake:c1", 0, -1) == [HASTE]
+    assert not await client.exists(f"{queue.base}wake:w1")

@@ -1,13 +1,14 @@
 #!lua flags=allow-oom
 -- parts: lanes lease terms draw permit
 -- Hand a worker batches it may send at once: class by class, within every limit, under its lease.
--- A = { worker, epoch, want, high, most, lease, { interval, tolerance, connections, batch }, floor, reports }
+-- A = { worker, epoch, want, high, most, lease, { interval, tolerance, connections, batch }, floor, reports, courier }
 --   want     messages at most (<= 256); most  batches at most; high: this many more of each, but of the two higher
 --            classes only
 --   defaults of a path without limits of its own: interval ms per message (0 = no limit), tolerance ms of
 --   burst, open connections, messages per batch
 --   floor    share of what is taken that a lower class gets while higher ones wait too
 --   reports  { { path, open, idle, batch }... } sessions of this worker on paths where that changed
+--   courier  1: it takes the higher classes alone, always
 -- Returns { now, next, { shed path... }, { path, way, tight, { lane, item... }... }... }
 --   next   ms until something may be due (-1: nothing waits)
 --   shed   paths on which others wait for a connection that this worker keeps idle
@@ -56,6 +57,17 @@ for _, scope in ipairs(call('ZRANGEBYSCORE', P .. 'timed', '-inf', NOW, 'LIMIT',
 end
 
 local out, taken, want = { NOW, -1, {} }, 0, A[3]
+
+-- A courier is at leisure where a worker is busy with what it holds: what little there is of the higher classes is the
+-- courier's for so many ms, then anybody's. Of more everybody takes at once.
+local HEAD_START, LITTLE, COURIER_MS = 100, 16, 5000
+local since = NOW
+if A[10] == 1 then
+  call('SET', P .. 'courier', worker, 'PX', COURIER_MS)
+elseif call('EXISTS', P .. 'courier') == 1 then
+  local ready = call('HMGET', P .. 'ready', '0', '1')
+  if tonumber(ready[1] or 0) + tonumber(ready[2] or 0) <= LITTLE then since = NOW - HEAD_START end
+end
 local given = { [0] = 0, 0, 0 } -- by class
 local most_owed = math.max(1, 100 * floor) -- what is owed is counted over 100 transactions, and no more is saved up
 
@@ -133,7 +145,7 @@ local function serve(cls, budget)
   local got, looked = 0, 0
   local most = A[5] + (cls < 2 and A[4] or 0)
   while got < budget and #out - 3 < most and looked < 64 do
-    local due = call('ZRANGEBYSCORE', P .. 'due:' .. cls, '-inf', NOW, 'LIMIT', 0, 16)
+    local due = call('ZRANGEBYSCORE', P .. 'due:' .. cls, '-inf', cls < 2 and since or NOW, 'LIMIT', 0, 16)
     if #due == 0 then break end
     for _, path in ipairs(due) do
       looked = looked + 1
@@ -149,7 +161,7 @@ end
 local shares = call('HMGET', P .. 'floors', '1', '2')
 local keep, lower = {}, {}
 for cls = 1, 2 do
-  local waits = #call('ZRANGEBYSCORE', P .. 'due:' .. cls, '-inf', NOW, 'LIMIT', 0, 1) > 0
+  local waits = #call('ZRANGEBYSCORE', P .. 'due:' .. cls, '-inf', cls < 2 and since or NOW, 'LIMIT', 0, 1) > 0
   lower[cls] = waits and tonumber(shares[cls] or 0) or 0
   keep[cls] = math.min(math.floor(lower[cls] + 0.001), want - (keep[1] or 0))
 end
@@ -184,11 +196,14 @@ if call('EXISTS', shed) == 1 then
   call('DEL', shed)
 end
 
-if taken == 0 then call('SADD', P .. (want > 0 and 'idle' or 'idle:high'), worker) end
+-- One that has no room is not idle: a ring for it would be a ring that nobody hears.
+if taken == 0 and (want > 0 or A[10] == 1) then call('SADD', P .. (want > 0 and 'idle' or 'idle:high'), worker) end
 local soonest
 for _, name in ipairs({ 'due:0', 'due:1', 'wheel', 'timed', want > 0 and 'due:2' or nil }) do
   local first = call('ZRANGE', P .. name, 0, 0, 'WITHSCORES')
-  if first[2] and (not soonest or tonumber(first[2]) < soonest) then soonest = tonumber(first[2]) end
+  local at = tonumber(first[2])
+  if at and (name == 'due:0' or name == 'due:1') then at = at + NOW - since end
+  if at and (not soonest or at < soonest) then soonest = at end
 end
 if soonest then out[2] = math.max(0, soonest - NOW) end
 return out
