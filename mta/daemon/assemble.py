@@ -108,6 +108,9 @@ def resolver(settings: Settings) -> Resolver:
     return Resolver(asker(servers), net.ipv6, net.allow_private, memory)
 
 
+COURIER_IDLE_SECONDS = 2.0
+
+
 def plan(settings: Settings, name: str, *, courier: bool = False) -> Plan:
     """Return a worker's plan; raise ConfigError when the shaping file is wrong."""
     limits, workers, net = settings.limits, settings.workers, settings.net
@@ -120,7 +123,8 @@ def plan(settings: Settings, name: str, *, courier: bool = False) -> Plan:
         opening=workers.opening,
         in_flight=settings.queue.in_flight_most,
         courier=courier,
-        idle_seconds=workers.idle,
+        # A courier has little to send: where a receiver allows few connections it must not sit on one.
+        idle_seconds=min(workers.idle, COURIER_IDLE_SECONDS) if courier else workers.idle,
         batch_most=limits.batch,
         floor=settings.queue.floor,
         shaping=rules,

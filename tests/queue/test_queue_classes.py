@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lanework import LEASE, Worker, lane, pack_of, put, taken_items
+from lanework import LEASE, Worker, final, lane, pack_of, put, taken_items
 
 from mta.message import Class
 from mta.queue.keys import Keys
@@ -317,3 +317,21 @@ async def test_a_ring_for_higher_mail_reaches_the_courier_not_a_worker_without_r
     await put(queue, lane(URGENT), 1, 1)
     assert await client.lrange(f"{queue.base}wake:c1", 0, -1) == [HASTE]
     assert not await client.exists(f"{queue.base}wake:w1")
+
+
+async def test_a_pause_is_for_new_connections_an_open_one_goes_on(client: Client, queue: Queue) -> None:
+    await put(queue, lane(BULK), 20, 1)
+    worker = await Worker(queue, "w1", defaults=ROOMY).start()
+    other = await Worker(queue, "w2", defaults=ROOMY).start()
+    [first] = (await worker.take(5)).batches
+    assert first.way is Way.FRESH
+    results = [final(one) for one in first.items]
+    assert await worker.settle(*results, pauses=[(PATH, 60_000)]) == 0
+    await worker.take(0, 0, reports=[Report(PATH, 1, 1, 5)])
+    taken = await other.take(5)
+    assert taken.batches == [], "no further connection while the path is paused"
+    assert taken.next <= 100, "but somebody may go on soon"
+    assert await client.exists(f"{queue.base}wake:w1"), "whoever has an open one is told"
+    await client.zadd(f"{queue.base}due:2", {PATH: 0})
+    [second] = (await worker.take(5)).batches
+    assert second.way is Way.IDLE

@@ -57,7 +57,15 @@ end
 -- (-1: when its gate opens).
 local function permit(path, cls, s, room)
   if gates and call('HEXISTS', P .. 'gates', 's|' .. string.match(path, '|(.*)$')) == 1 then return 0, 0, -1 end
-  if s.pause and s.pause > NOW then return 0, 0, s.pause end
+  -- A pause is for who would open a connection; one that is open and waits shows that the path works.
+  local paused = s.pause and s.pause > NOW
+  if paused and s.free == 0 then
+    if s.idle > 0 and s.keeper then
+      nudge(s.keeper)
+      return 0, 0, math.min(s.pause, NOW + 100)
+    end
+    return 0, 0, s.pause
+  end
   local n = math.min(s.most, room)
   if s.interval > 0 then
     -- GCRA: tat is when the bucket is empty again, tolerance how far ahead of it a burst may run.
@@ -72,7 +80,7 @@ local function permit(path, cls, s, room)
   if cls == 2 and most >= 4 then most = most - 1 end
   local busy = s.open - s.idle
   if s.free > 0 and busy < most then return n, 0, 0 end
-  if s.open < s.connections and busy < most then return n, 1, 0 end
+  if not paused and s.open < s.connections and busy < most then return n, 1, 0 end
   if cls < 2 and s.mine - s.free > 0 then return n, 2, 0 end
   if s.idle > s.free and s.keeper and busy < most then
     nudge(s.keeper, path)
