@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
+from mta.config.rows import NAMES as ROWS
+from mta.config.rows import BadRow, Rows
 from mta.config.settings import Settings
 from mta.config.tree import BadValue, build, known, sections
 
@@ -19,7 +21,8 @@ SEARCHED = ("mta.toml", "/etc/mta/mta.toml")
 NOT_OURS = frozenset({"MTA_CORPORA"})  # read by tests, not by the engine
 MAX_FILE = 1 << 20
 
-_TABLE = re.compile(r"\s*\[\s*([A-Za-z0-9_.\s\"-]+?)\s*\]")
+_TABLE = re.compile(r"\s*\[\s*([A-Za-z0-9_.*\s\"'-]+?)\s*\]")
+_ROW = re.compile(r"\s*\[\[\s*([A-Za-z0-9_-]+)\s*\]\]")
 _KEY = re.compile(r"\s*([A-Za-z0-9_.\"-]+)\s*=")
 
 
@@ -47,9 +50,14 @@ def load(
     files = _files(file, directory)
     values: dict[str, object] = {}
     origins: dict[str, str] = {}
+    rows = Rows()
     for path in files:
-        for name, value, origin in _read(path):
+        for name, value, origin in _read(path, rows, origins):
             values[name], origins[name] = value, origin
+    try:
+        values |= rows.values()
+    except ValueError as error:
+        raise ConfigError(f"{', '.join(map(str, files))}: {error}") from None
     for name, value, origin in _variables(os.environ if environ is None else environ):
         values[name], origins[name] = value, origin
     return Loaded(build(values), files, origins)
@@ -63,7 +71,7 @@ def _files(file: Path | None, directory: Path) -> tuple[Path, ...]:
     return (file, *sorted((file.parent / "conf.d").glob("*.toml")))
 
 
-def _read(path: Path) -> Iterator[tuple[str, object, str]]:
+def _read(path: Path, rows: Rows, origins: dict[str, str]) -> Iterator[tuple[str, object, str]]:
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE + 1)
@@ -77,6 +85,10 @@ def _read(path: Path) -> Iterator[tuple[str, object, str]]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is not TOML: {error}") from error
     lines = _lines(text)
+    try:
+        rows.take(document, lambda name, here: origins.update({name: _place(path, here, lines)}))
+    except BadRow as error:
+        raise ConfigError(f"{_place(path, error.name, lines)}: `{error.name}` {error}") from None
     for name, value in _leaves(path, document, "", lines):
         origin = _place(path, name, lines)
         try:
@@ -98,7 +110,7 @@ def _leaves(
             yield from _leaves(path, value, name + ".", lines)
         else:
             what = "table" if isinstance(value, dict) else "setting"
-            near = _nearest(name, [*known(), *sections()])
+            near = _nearest(name, [*known(), *sections(), *ROWS])
             raise ConfigError(f"{_place(path, name, lines)}: unknown {what} `{name}`; {near}")
 
 
@@ -128,9 +140,14 @@ def _lines(text: str) -> dict[str, int]:
     """Return the line of each plain table and key: good enough for messages."""
     found: dict[str, int] = {}
     prefix = ""
+    counts: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), 1):
-        if table := _TABLE.match(line):
-            name = table[1].replace(" ", "").replace('"', "")
+        if row := _ROW.match(line):
+            counts[row[1]] = counts.get(row[1], 0) + 1
+            prefix = f"{row[1]}.{counts[row[1]]}."
+            found.setdefault(prefix[:-1], number)
+        elif table := _TABLE.match(line):
+            name = re.sub(r"[ \t\"']", "", table[1])
             prefix = name + "."
             found.setdefault(name, number)
         elif key := _KEY.match(line):

@@ -83,9 +83,18 @@ class Net:
     allow_private: A[bool, "send to private and loopback addresses: for tests"] = False
     helo: A[str, "name said in EHLO; empty = this host's full name"] = ""
     source: A[str, "local IP address to send from; empty = the system chooses"] = ""
-    tls: A[Literal["opportunistic", "off"], "opportunistic: encrypt where offered; off: never"] = (
-        "opportunistic"
-    )
+    tls: A[
+        Literal["opportunistic", "off"],
+        "opportunistic: encrypt where offered, more where policy asks; off: never, save by [tls] and [[routes]]",
+    ] = "opportunistic"
+    tls_minimum: A[Literal["1.2", "1.3"], "oldest version of TLS that is spoken"] = "1.2"
+    tls_authorities: A[str, "PEM file of authorities whose certificates are good; empty = the system's"] = ""
+    dane: A[bool, "keep to TLSA records; needs a resolver that validates and is trusted"] = True
+    mta_sts: A[bool, "keep to MTA-STS policies of receiving domains"] = True
+    trusted_resolver: A[
+        Literal["auto", "yes", "no"],
+        "believe that what the DNS servers mark as validated is; auto: when all are on this machine",
+    ] = "auto"
     ipv6: A[bool, "use IPv6 addresses of receiving servers"] = True
     timeouts: Timeouts = Timeouts()
 
@@ -98,5 +107,27 @@ class Dns:
     least_ttl: A[Duration, Bounds(0, 3600), "an answer is kept at least this long"] = 30.0
     most_ttl: A[Duration, TIME, "an answer is kept at most this long"] = 86400.0
     negative_ttl: A[Duration, TIME, "how long the absence of a name is believed"] = 60.0
+    stale: A[
+        Duration,
+        Bounds(0, 30 * 86400),
+        "how long an answer past its time serves while no server answers; 0 = not",
+    ] = 86400.0
+    failure_ttl: A[Duration, Bounds(0, 300), "a question nobody answered is not asked again for so long"] = (
+        5.0
+    )
+    parallel: A[int, Bounds(1, 10_000), "questions a process has under way at once"] = 256
     timeout: A[Duration, TIME, "wait for one server's answer"] = 3.0
     lifetime: A[Duration, TIME, "wait for an answer over all tries"] = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class TlsReports:
+    """[tls_reports]: what RFC 8460 asks of those who send."""
+
+    sender: A[
+        str,
+        "From address of daily reports to domains that ask for them; its domain has a DKIM key; empty = off",
+    ] = ""
+    organization: A[str, "who reports; empty = the sender's domain"] = ""
+    contact: A[str, "address for questions about reports; empty = the sender"] = ""
+    tenant: A[str, "tenant whose mail the reports are"] = "default"

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Annotated as A
 from typing import Literal
 
-from mta.config.sending import COUNT, NONE_OR_MORE, TIME, Dns, Limits, Net, Retry, Workers
+from mta.config.sending import COUNT, NONE_OR_MORE, TIME, Dns, Limits, Net, Retry, TlsReports, Workers
 from mta.config.units import Bounds, Duration, Listen, Size
+from mta.config.ways import DomainTls, RouteSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,9 @@ class Metrics:
     sites: A[int, Bounds(0, 1000), "receiving sites with series of their own; the rest is `other`"] = 50
 
 
+ROWS = {"rows": True}  # tables of any number: read by mta.config.rows
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Every setting of the engine, at its default unless a file or the environment says otherwise."""
@@ -190,6 +194,7 @@ class Settings:
     retry: Retry = field(default_factory=Retry)
     net: Net = field(default_factory=Net)
     dns: Dns = field(default_factory=Dns)
+    tls_reports: TlsReports = field(default_factory=TlsReports)
     tenants: Tenants = Tenants()
     tracking: Tracking = Tracking()
     dkim: Dkim = Dkim()
@@ -199,6 +204,8 @@ class Settings:
     events: Events = Events()
     log: Log = Log()
     metrics: Metrics = Metrics()
+    tls: tuple[tuple[str, DomainTls], ...] = field(default=(), metadata=ROWS)  # by pattern
+    routes: tuple[RouteSettings, ...] = field(default=(), metadata=ROWS)
 
     @property
     def mail_log(self) -> Path | None:

@@ -119,8 +119,19 @@ def sections() -> set[str]:
 
 
 def flat(settings: Settings) -> dict[str, object]:
-    """Return the value of every setting by its dotted name."""
-    return {setting.name: setting.default for setting in _walk(settings, "")}
+    """Return the value of every setting by its dotted name; of `[tls]` and `[[routes]]` those that were given."""
+    out = {setting.name: setting.default for setting in _walk(settings, "")}
+    rows = [(f'tls."{pattern}".', rule) for pattern, rule in settings.tls]
+    numbered = [(f"routes.{number}.", route) for number, route in enumerate(settings.routes, 1)]
+    for prefix, row in [*rows, *numbered]:
+        out |= {setting.name: setting.default for setting in _walk(row, prefix)}
+    return out
+
+
+@cache
+def of_row(kind: type) -> dict[str, Setting]:
+    """Return the settings of one row of tables of any number, such as RouteSettings, by key."""
+    return {setting.name: setting for setting in _walk(kind(), "")}
 
 
 def build(values: dict[str, object]) -> Settings:
@@ -144,6 +155,8 @@ def _walk(node: Any, prefix: str) -> Iterator[Setting]:
     hints = get_type_hints(type(node), include_extras=True)
     for field in dataclasses.fields(node):
         name, value, hint = prefix + field.name, getattr(node, field.name), hints[field.name]
+        if field.metadata.get("rows"):
+            continue
         if dataclasses.is_dataclass(value):
             yield from _walk(value, name + ".")
             continue

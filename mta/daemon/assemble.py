@@ -10,6 +10,7 @@ from mta.config.sending import Schedule as ScheduleSettings
 from mta.config.settings import Settings
 from mta.config.shaping import load_shaping, shaping_file
 from mta.daemon import secrets
+from mta.daemon.assemble_tls import TRUST
 from mta.daemon.exits import UNAVAILABLE, Stop
 from mta.net.connect import Dialling, Timeouts
 from mta.net.resolver import Memory, Resolver, asker, nameservers
@@ -104,8 +105,11 @@ def resolver(settings: Settings) -> Resolver:
     """Return a resolver with a memory of its own."""
     dns, net = settings.dns, settings.net
     servers = nameservers(list(net.resolver), timeout=dns.timeout, lifetime=dns.lifetime)
-    memory = Memory(dns.cache, dns.least_ttl, dns.most_ttl, dns.negative_ttl)
-    return Resolver(asker(servers), net.ipv6, net.allow_private, memory)
+    memory = Memory(
+        dns.cache, dns.least_ttl, dns.most_ttl, dns.negative_ttl, stale=dns.stale, failure_ttl=dns.failure_ttl
+    )
+    ask = asker(servers, TRUST[net.trusted_resolver])
+    return Resolver(ask, net.ipv6, net.allow_private, memory, parallel=dns.parallel)
 
 
 COURIER_IDLE_SECONDS = 2.0

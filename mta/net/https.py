@@ -20,7 +20,7 @@ from mta.policy.mtasts import MOST_BYTES
 PATH = "/.well-known/mta-sts.txt"  # RFC 8461 section 3.3
 
 
-class _Addresses(AbstractResolver):
+class Addresses(AbstractResolver):
     """Names to addresses for aiohttp, by our resolver and its rules."""
 
     def __init__(self, resolver: Resolver) -> None:
@@ -71,7 +71,7 @@ class PolicyFetch:
         url = f"https://mta-sts.{domain}" + (f":{self.port}" if self.port != 443 else "") + PATH
         # A session per fetch: one a day and domain; an idle pool would be kept for nothing.
         connector = aiohttp.TCPConnector(
-            resolver=_Addresses(self.resolver),
+            resolver=Addresses(self.resolver),
             ssl=self.context if self.context is not None else True,
             use_dns_cache=False,
             force_close=True,

@@ -86,13 +86,13 @@ class StsPolicies:
             return known.held.policy
         return None
 
-    def free(self, domain: str) -> bool:
-        """Return whether a domain is known, without asking, to have no policy; False also when it is not known."""
+    def mode(self, domain: str) -> str | None:
+        """Return the mode of the policy that binds for a domain, `none` without one; None when it is to be asked."""
         now = self.clock()
         known = self._known.get(domain)
         if known is None or not known.check_at - CHECK_SECONDS <= now < known.check_at:
-            return False
-        return known.held is None or known.held.policy.mode == "none" or not known.held.holds(now)
+            return "none" if literal(domain) else None
+        return known.held.policy.mode if known.held is not None and known.held.holds(now) else "none"
 
     def fault(self, domain: str) -> str:
         """Return why the last fetch for a domain failed (a TLS-RPT result type); empty when it did not."""

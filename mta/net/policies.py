@@ -18,8 +18,8 @@ class Sts(Protocol):
     async def policy(self, domain: str) -> Policy | None:
         """Return the policy that binds for a domain now."""
 
-    def free(self, domain: str) -> bool:
-        """Return whether the domain is known to have no policy."""
+    def mode(self, domain: str) -> str | None:
+        """Return the mode of the policy that binds, `none` without one; None when it is to be asked (`policy`)."""
 
     def fault(self, domain: str) -> str:
         """Return why the last fetch failed, empty when it did not."""
@@ -67,14 +67,25 @@ class Policies:
             )
         )
 
-    def tag(self, domain: str) -> str:
+    def tag(self, domain: str) -> str | None:
         """Return what keeps a domain's sessions apart from others' to the same hosts; empty: they may be shared.
 
-        A session that was opened for a domain without a policy must not carry mail of one that has a policy. DANE
-        needs no tag: its records belong to the hosts. Without I/O; a domain not asked about yet has its own.
+        A session that was opened for a domain without a policy must not carry mail of one that has a policy, nor
+        one opened under a policy in testing mail of the same policy enforced. None: `learn` has to ask first.
+        DANE's records belong to hosts and need no tag, but whether they are asked for depends on the domain's MX
+        (`Exchangers.secure`), which is the caller's to keep apart.
         """
-        plain = self.rules.find(domain) is None and (self.sts is None or self.sts.free(domain))
-        return "" if plain else f" {domain}"
+        mode = "none" if self.sts is None else self.sts.mode(domain)
+        if mode is None:
+            return None
+        if mode != "none":
+            return f" {domain} {mode}"
+        return "" if self.rules.find(domain) is None else f" {domain}"
+
+    async def learn(self, domain: str) -> None:
+        """Ask for what `tag` must know; never raises."""
+        if self.sts is not None:
+            await self.sts.policy(domain)
 
     async def _signed(self, host: Host, port: int) -> Signed | None:
         """Return the host's TLSA records (RFC 7672 section 2.2); None when it has none that were validated.

@@ -18,7 +18,10 @@ RESULTS = frozenset({
     "sts-policy-invalid", "sts-webpki-invalid",
 })  # section 4.3  # fmt: skip
 MOST_ROWS = 50_000  # of one process between two drains
-MOST_DETAILS = 1_000  # kinds of failure that one report tells apart
+MOST_DETAILS = 1_000  # kinds of failure that one policy's part of a report tells apart
+MOST_POLICIES = (
+    100  # of one report; a domain that changes its policy with every answer gets the first of them
+)
 MOST_URIS = 8
 _RECORD = re.compile(r"v=TLSRPTv1[ \t]*;", re.ASCII)
 _MAIL = re.compile(r"mailto:[^\s@,!]{1,192}@[A-Za-z0-9.-]{1,253}", re.ASCII)
@@ -125,7 +128,7 @@ def report(rows: Iterable[tuple[Row, int]], sender: Sender, day: str, domain: st
         "date-range": {"start-datetime": f"{day}T00:00:00Z", "end-datetime": f"{day}T23:59:59Z"},
         "contact-info": sender.contact,
         "report-id": report_id(sender, day, domain),
-        "policies": [_policy(domain, *key, table) for key, table in sorted(tables.items())],
+        "policies": [_policy(domain, *key, table) for key, table in sorted(tables.items())[:MOST_POLICIES]],
     }
 
 

@@ -67,6 +67,24 @@ class Keys:
         """STRING with a time to live: the site that a domain belongs to."""
         return f"{self.prefix}site:{domain}"
 
+    def sts(self, domain: str) -> str:
+        """STRING with a time to live: the MTA-STS policy of a domain, as fetched."""
+        return f"{self.prefix}sts:{domain}"
+
+    def tlsrpt(self, day: str) -> str:
+        """HASH: how many sessions of a day (of UTC, "2026-10-30") ended alike, for TLS reports."""
+        return f"{self.prefix}tlsrpt:{day}"
+
+    @property
+    def tlsrpt_days(self) -> str:
+        """SET: the days that have such a HASH."""
+        return f"{self.prefix}tlsrpt-days"
+
+    @property
+    def tlsrpt_duty(self) -> str:
+        """STRING with a time to live: which keeper sends TLS reports now."""
+        return f"{self.prefix}tlsrpt-duty"
+
     @property
     def tenants(self) -> str:
         """SET: the ids of the tenants that have a document."""

@@ -1,32 +1,30 @@
 """Batches onto sessions: contents loaded, hosts found, connections opened, reused, chained and ended.
 
-What a session may serve is decided by the mail hosts of a domain: domains with the same ones share it. A batch that
-needs several goes over them one after the other, under the one permit it was given.
+What a session may serve is decided by the mail hosts of a domain and by its policy: domains with the same ones share
+it (mta.workers.opening). A batch that needs several goes over them one after the other, under the one permit it was
+given.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Protocol
 
-from mta.net.connect import CannotConnect, Opened, open_session
-from mta.net.resolver import Unroutable
+from mta.net.connect import Opened
 from mta.queue.codec import Item
 from mta.queue.lanes import Batch, Way
 from mta.queue.link import QueueDown
 from mta.reply import Reply
 from mta.smtp import capabilities
 from mta.smtp.dialogue import Dialogue
-from mta.verdict import Deferred, Stage, Verdict, judge
+from mta.verdict import Deferred, Stage, Verdict
+from mta.workers.opening import NotReached, Opening
 from mta.workers.outcome import Hop
 from mta.workers.paths import Paths
 from mta.workers.plan import Doors, Plan
 from mta.workers.session import Owner, Session, Work
 
-FULL_SESSIONS = (
-    2  # hosts that may refuse a conversation before the batch waits (Postfix: smtp_mx_session_limit)
-)
 CAREFUL_SECONDS = 3600.0  # for which a host that broke the protocol is not pipelined to
 MOST_CAREFUL = 10_000
 _log = logging.getLogger("mta.workers")
@@ -58,6 +56,7 @@ class Dispatch:
         self.plan = plan
         self.doors = doors
         self.messages = messages
+        self.ways = Opening(doors)
         self.pause = pause
         self.wake = wake
         self.paths: Paths[Session] = Paths(plan.defaults.batch, plan.batch_most)
@@ -80,13 +79,20 @@ class Dispatch:
             # A session that has to be opened takes its time; on one that waits, late is later than the limit allows.
             until = now + slack / 1000
         works = [Work(item, self.doors.contents.get(item), until) for item in batch.items]
-        groups = self._by_hosts(batch.path, works)
+        domains = [item.record.rcpt.rpartition("@")[2] for item in batch.items]
+        unknown = self.ways.unknown(set(domains))
+        groups = self._by_hosts(batch.path, works, domains)
         if batch.way is Way.AHEAD:
-            self._overtake(batch.path, groups)
+            if unknown:
+                self._task(self._learn_and_overtake(batch.path, works, unknown))
+            else:
+                self._overtake(batch.path, groups)
             return
         hosts, first = groups[0]
         session = self.paths.begin(batch.path, batch.way is Way.FRESH, hosts)
-        if session is not None and session.hosts == hosts and all(work.content for work in first):
+        if unknown:
+            self._task(self._start(batch.path, groups, session, unknown))
+        elif session is not None and session.hosts == hosts and all(work.content for work in first):
             self.then[session] = groups[1:]
             session.run(first)
         elif session is not None and session.hosts != hosts:
@@ -94,18 +100,23 @@ class Dispatch:
             self.then[session] = groups
             session.quit()
         else:
-            self._begin(batch.path, groups, session)
+            self._task(self._start(batch.path, groups, session))
 
-    def _by_hosts(self, path: str, works: list[Work]) -> list[Group]:
-        """Return the works by the hosts they go to: a session may only serve domains with the same ones."""
+    def _by_hosts(self, path: str, works: list[Work], domains: Iterable[str] = ()) -> list[Group]:
+        """Return the works by what they may share a session with, those whose policy is not known yet last."""
+        keys: dict[str, str] = {}
         groups: dict[str, list[Work]] = {}
-        for work in works:
-            groups.setdefault(self._hosts(path, work.item.record.rcpt.rpartition("@")[2]), []).append(work)
-        return list(groups.items())
+        for work, domain in zip(works, domains or map(_domain, works), strict=True):
+            key = keys.get(domain)
+            if key is None:
+                key = keys[domain] = self.ways.key(path, domain)
+            groups.setdefault(key, []).append(work)
+        out = list(groups.items())
+        return sorted(out, key=lambda group: group[0].endswith("?")) if len(out) > 1 else out
 
-    def _hosts(self, path: str, domain: str) -> str:
-        known = None if domain == path.partition("|")[2] else self.doors.resolver.known(domain)
-        return " ".join(known.names) if known else domain
+    async def _learn_and_overtake(self, path: str, works: list[Work], unknown: set[str]) -> None:
+        await self.ways.learn(unknown)
+        self._overtake(path, self._by_hosts(path, works))
 
     def _overtake(self, path: str, groups: list[Group]) -> None:
         """Put works of a higher class ahead on sessions that are sending; without one they go back."""
@@ -117,9 +128,7 @@ class Dispatch:
             if running and all(work.content for work in works):
                 min(running, key=lambda one: one.ahead).overtake(works)
             elif running:
-                task = asyncio.ensure_future(self._load_and_overtake(path, works))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._task(self._load_and_overtake(path, works))
             else:
                 for work in works:
                     self.messages.back(work)
@@ -129,16 +138,24 @@ class Dispatch:
         if loaded:
             self._overtake(path, self._by_hosts(path, loaded))
 
-    def _begin(self, path: str, groups: list[Group], session: Session | None) -> None:
-        task = asyncio.ensure_future(self._start(path, groups, session))
+    def _task(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _start(self, path: str, groups: list[Group], session: Session | None) -> None:
+    async def _start(
+        self, path: str, groups: list[Group], session: Session | None, unknown: Iterable[str] = ()
+    ) -> None:
         fresh = session is None
         self.opening += fresh
         works: list[Work] = []
         try:
+            if unknown:
+                await self.ways.learn(unknown)
+                groups = self._by_hosts(path, [work for _, more in groups for work in more])
+                if session is not None:
+                    ours = session.hosts
+                    groups.sort(key=lambda group: group[0] != ours)
             while groups:
                 (hosts, works), groups = groups[0], groups[1:]
                 works = await self._loaded(works)
@@ -189,30 +206,15 @@ class Dispatch:
         return loaded
 
     async def _open(self, path: str, works: list[Work]) -> Session | None:
-        """Return a session to the works' hosts; None when there is none and the works have their verdicts."""
-        domain = works[0].item.record.rcpt.rpartition("@")[2]
-        try:
-            hosts = await self.doors.resolver.hosts(domain)
-        except Unroutable as error:
-            self._all(works, judge(Stage.CONNECT, error.reply))
+        """Return a session for the works; None when there is none and the works have their verdicts."""
+        domain = _domain(works[0])
+        found = await self.ways.open(path, domain, self.plan)
+        if isinstance(found, NotReached):
+            if found.tried and domain == path.partition("|")[2]:
+                self.pause(path, self.plan.unreachable_pause_ms)
+            self._all(works, found.verdict)
             return None
-        refused = 0
-        verdict: Verdict = Deferred(Reply(451, ("4.4.1 no host",), local=True), Stage.CONNECT)
-        for host in hosts:
-            try:
-                opened = await open_session(host, self.plan.dialling, self.doors.tls)
-            except CannotConnect as error:
-                verdict = judge(error.stage, error.reply)
-                self.doors.counted("sessions_failed_total", path.partition("|")[2], error.stage.value)
-                refused += error.stage is not Stage.CONNECT
-                if refused >= FULL_SESSIONS:
-                    break
-                continue
-            return self._session(path, self._hosts(path, domain), opened)
-        if domain == path.partition("|")[2]:
-            self.pause(path, self.plan.unreachable_pause_ms)
-        self._all(works, verdict)
-        return None
+        return self._session(path, found.key, found.opened)
 
     def _session(self, path: str, hosts: str, opened: Opened) -> Session:
         careful = self.careful.get(hosts, 0.0) > time.monotonic()
@@ -220,8 +222,6 @@ class Dispatch:
         session = Session(self.messages, path, hosts, opened, dialogue, self.plan.dialling.timeouts)
         session.messages = self.plan.shaping.limits(path.partition("|")[2]).messages
         self.sessions.add(session)
-        version = opened.tls.partition(" ")[0] or "none"
-        self.doors.counted("sessions_opened_total", path.partition("|")[2], version)
         return session
 
     def _all(self, works: list[Work], verdict: Verdict) -> None:
@@ -255,7 +255,7 @@ class Dispatch:
             self.pause(session.path, self.plan.unreachable_pause_ms)
         groups = self.then.pop(session, None)
         if groups:
-            self._begin(session.path, groups, None)
+            self._task(self._start(session.path, groups, None))
             return
         self.paths.closed(session.path, session)
         self.wake()
@@ -276,6 +276,14 @@ class Dispatch:
                 self.paths.retire(session.path, session)
                 session.quit()
 
+    def renew(self) -> None:
+        """End sessions after their batch: they were opened under settings and policies that hold no more."""
+        for session in list(self.sessions):
+            session.messages = 0
+            if session.idle:
+                self.paths.retire(session.path, session)
+                session.quit()
+
     def abandon(self, why: str) -> None:
         """Drop all that is under way: it belongs to another now, and nothing of it may be written."""
         self.then.clear()
@@ -293,3 +301,7 @@ class Dispatch:
             await asyncio.sleep(0.01)
         for session in list(self.sessions):
             session.abort("shutting down")
+
+
+def _domain(work: Work) -> str:
+    return work.item.record.rcpt.rpartition("@")[2]

@@ -4,8 +4,11 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mta.net.connect import Dialling
+from mta.net.connect import Contexts, Dialling
+from mta.net.policies import Policies
 from mta.net.resolver import Resolver
+from mta.policy.routes import Routes
+from mta.policy.tlsrpt import Counts
 from mta.queue.lanes import FLOOR, PathDefaults, Queue, Result
 from mta.queue.suppression import Suppressions
 from mta.queue.wake import Bell
@@ -49,7 +52,8 @@ def _uncounted(*_: object) -> None:
 class Doors:
     """Queue, lists, resolver, contents, keys, journal; how replies are classified; who is told of results.
 
-    `counted` is told (metric, labels...), `timed` (metric, seconds, labels...).
+    `counted` is told (metric, labels...), `timed` (metric, seconds, labels...). `policies` None: every host is asked
+    for what `tls` can, and nothing is demanded. `tls_counts` None: no TLS reports.
     """
 
     queue: Queue
@@ -59,8 +63,11 @@ class Doors:
     contents: Contents
     tokens: Keys
     journal: Journal
-    tls: ssl.SSLContext | None
+    tls: Contexts | ssl.SSLContext | None
     classify: Callable[[Reply, Stage], Judged]
     told: Callable[[Result], None]
     counted: Callable[..., None] = _uncounted
     timed: Callable[..., None] = _uncounted
+    policies: Policies | None = None
+    routes: Routes = field(default_factory=Routes)
+    tls_counts: Counts | None = None

@@ -15,6 +15,7 @@ from mta.demo.nameserver import Nameserver
 from mta.demo.zone import Fault, Zone
 from mta.net.https import PATH, PolicyFetch
 from mta.net.mtasts import CHECK_SECONDS, RETRY_SECONDS, FetchFault, StsPolicies
+from mta.net.policies import Policies
 from mta.net.question import asker, nameservers
 from mta.net.resolver import Memory, Resolver
 
@@ -293,15 +294,25 @@ async def test_processes_share_what_one_has_fetched(world: World) -> None:
     assert await mode(world.policies(shared)) == "nothing"
 
 
-async def test_a_domain_is_free_only_when_that_is_known(world: World) -> None:
+async def test_a_domains_mode_is_told_when_it_is_known(world: World) -> None:
     policies = world.policies()
-    assert not policies.free("none.test")
+    assert policies.mode("none.test") is None
+    assert policies.mode("[192.0.2.1]") == "none"
     await policies.policy("none.test")
     await policies.policy("d.test")
-    assert policies.free("none.test")
-    assert not policies.free("d.test")
+    assert policies.mode("none.test") == "none"
+    assert policies.mode("d.test") == "enforce"
     world.now += CHECK_SECONDS + 1
-    assert not policies.free("none.test")
+    assert policies.mode("none.test") is None
+
+
+async def test_what_is_to_be_known_can_be_learnt(world: World) -> None:
+    table = Policies(world.resolver, sts=world.policies())
+    assert table.tag("d.test") is None
+    await table.learn("d.test")
+    assert table.tag("d.test") == " d.test enforce"
+    await Policies(world.resolver).learn("d.test")
+    assert Policies(world.resolver).tag("d.test") == ""
 
 
 async def test_what_is_known_is_bounded(world: World) -> None:

@@ -62,8 +62,8 @@ class Sts:
     def fault(self, _: str) -> str:
         return self.why
 
-    def free(self, _: str) -> bool:
-        return self.found is None
+    def mode(self, _: str) -> str | None:
+        return self.found.mode if self.found else "none"
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +156,9 @@ def test_domains_with_a_policy_have_sessions_of_their_own() -> None:
     assert Policies(Resolver(Table()), rules=rules, sts=free).tag("a.test") == ""
     assert Policies(Resolver(Table()), rules=rules).tag("a.test") == ""
     assert Policies(Resolver(Table()), rules=rules, sts=free).tag("ruled.test") == " ruled.test"
-    assert Policies(Resolver(Table()), sts=bound).tag("a.test") == " a.test"
+    assert Policies(Resolver(Table()), sts=bound).tag("a.test") == " a.test testing"
+    enforced = Sts(Policy("enforce", ("mx.test",), 86400))
+    assert Policies(Resolver(Table()), rules=rules, sts=enforced).tag("ruled.test") == " ruled.test enforce"
 
 
 async def test_tls_that_is_off_asks_nobody() -> None:

@@ -1,0 +1,183 @@
+"""The roles that send: the worker of each shard in one process, and the courier, a worker for the higher classes."""
+
+import asyncio
+import logging
+import socket
+import time
+from collections import Counter
+from functools import partial
+from typing import Any
+
+from mta.config.settings import Settings
+from mta.daemon import assemble, assemble_tls
+from mta.daemon.assemble import Queueing
+from mta.daemon.watch import Watch
+from mta.maillog import MailLog
+from mta.metrics.meter import Meter
+from mta.net.mtasts import StsPolicies
+from mta.net.resolver import Resolver
+from mta.policy.tlsrpt import Counts
+from mta.queue.campaigns import Campaigns
+from mta.queue.lanes import Queue
+from mta.queue.link import QueueDown, QueueFull
+from mta.queue.suppression import Suppressions
+from mta.queue.tlsbook import ReportBook
+from mta.queue.wake import Bell
+from mta.workers.contents import Contents
+from mta.workers.journal import Journal
+from mta.workers.keyring import Keyring
+from mta.workers.plan import Doors
+from mta.workers.worker import Worker
+
+LOG_SECONDS = 0.5
+REPORT_SECONDS = 30.0  # between two additions to the counts of TLS reports
+_log = logging.getLogger("mta")
+
+
+class Working:
+    """The worker of each shard, their log, and the policies they share."""
+
+    def __init__(
+        self,
+        workers: list[Worker],
+        journals: list[Journal],
+        keyring: Keyring,
+        queueing: Queueing,
+        watch: Watch,
+        sts: StsPolicies,
+    ) -> None:
+        self.workers = workers
+        self.watch = watch
+        self.journals = journals
+        self.keyring = keyring
+        self.queueing = queueing
+        self.sts = sts
+        self.book = ReportBook(queueing.client, queueing.keys)
+        self.tls_counts = Counts()
+
+    async def run(self) -> None:
+        """Work until drained."""
+        aside = [asyncio.create_task(self._flush()), asyncio.create_task(self._report())]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for worker in self.workers:
+                    group.create_task(worker.run())
+        finally:
+            for task in aside:
+                task.cancel()
+
+    async def _flush(self) -> None:
+        while True:
+            await asyncio.sleep(LOG_SECONDS)
+            self.watch.log.flush()
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(REPORT_SECONDS)
+            await self._add_counts()
+
+    async def _add_counts(self) -> None:
+        rows, lost = self.tls_counts.drain(), self.tls_counts.lost
+        self.tls_counts.lost = 0
+        try:
+            lost += await self.book.add(rows)
+        except (QueueDown, QueueFull, OSError):
+            for row, count in rows:  # what was not tried
+                self.tls_counts.add(row, count)
+        if lost:
+            _log.warning(
+                "%d sessions are missing in the TLS reports: too many ways in which they ended", lost
+            )
+
+    def use(self, settings: Settings, resolver: Resolver) -> None:
+        """Keep to what the settings say of policies and routes; raise Stop when they can't be used."""
+        found = assemble_tls.secured(settings, resolver, self.sts)
+        for worker in self.workers:
+            found.into(worker.doors)
+            worker.doors.tls_counts = self.tls_counts if settings.tls_reports.sender else None
+
+    def drain(self) -> None:
+        """Take nothing more, and finish what is under way."""
+        for worker in self.workers:
+            worker.drain()
+
+    def reload(self, settings: Settings | None) -> None:
+        """Use new settings, and read keys again; raise Stop or ConfigError and change nothing when they are no good."""
+        self.keyring.forget()
+        self.watch.log.reopen()  # a rotation may have moved the file away
+        if settings is None:
+            return
+        plans = [
+            assemble.plan(settings, worker.plan.name, courier=worker.plan.courier) for worker in self.workers
+        ]
+        self.use(settings, self.sts.resolver)
+        for worker, plan in zip(self.workers, plans, strict=True):
+            worker.replan(plan)
+            worker.delivery.dispatch.renew()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the metrics so far."""
+        meter = self.watch.meter
+        meter.gauge("in_flight_messages", sum(len(worker.delivery.flying) for worker in self.workers))
+        open_now: Counter[tuple[str, ...]] = Counter()
+        for worker in self.workers:
+            for session in worker.delivery.dispatch.sessions:
+                open_now[(session.path.partition("|")[2],)] += 1
+        meter.gauges("smtp_connections", dict(open_now))
+        return meter.snapshot()
+
+    async def close(self) -> None:
+        """Close every door."""
+        await self._add_counts()
+        self.watch.log.close()
+        for journal in self.journals:
+            journal.close()
+        await self.queueing.close()
+
+
+async def worker(settings: Settings, name: str, queueing: Queueing, *, courier: bool = False) -> Working:
+    """Return the role that sends; raise Stop or ConfigError when the settings can't be used."""
+    client, keys = queueing.client, queueing.keys
+    keyring = Keyring(settings.dkim_keys)
+    suppressions = Suppressions(client, keys, queueing.secrets.suppression)
+    resolver = assemble.resolver(settings)
+    log = MailLog(
+        settings.mail_log,
+        form=settings.log.mail_format,
+        redact=settings.log.redact,
+        key=queueing.secrets.suppression,
+    )
+    watch = Watch(Meter(time.time()), log)
+    rules = assemble.classifier()
+    sts = assemble_tls.sts_policies(settings, resolver, client, keys)
+    workers, journals = [], []
+    for shard in range(keys.shards):
+        queue = Queue(client, keys, shard)
+        # Two hosts may share a Redis: the host's name keeps their workers apart, and is as stable as the role's.
+        here = f"{socket.gethostname()}.{name}" + (f".{shard}" if keys.shards > 1 else "")
+        journal = Journal(settings.paths.journal / here)
+        journals.append(journal)
+        contents = Contents(
+            Campaigns(client, keys),
+            queue,
+            keyring,
+            assemble.hosts(settings),
+            time.monotonic,
+            signed_only=settings.dkim.require,
+        )
+        doors = Doors(
+            queue=queue,
+            bell=Bell(queueing.blocking, keys, shard, here),
+            suppressions=suppressions,
+            resolver=resolver,
+            contents=contents,
+            tokens=queueing.secrets.tokens,
+            journal=journal,
+            tls=None,  # `use` says
+            classify=partial(assemble.classify_reply, rules),
+            told=watch.told,
+        )
+        workers.append(Worker(assemble.plan(settings, here, courier=courier), doors))
+    role = Working(workers, journals, keyring, queueing, watch, sts)
+    role.use(settings, resolver)
+    return role
