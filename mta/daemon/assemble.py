@@ -112,9 +112,6 @@ def resolver(settings: Settings) -> Resolver:
     return Resolver(ask, net.ipv6, net.allow_private, memory, parallel=dns.parallel)
 
 
-COURIER_IDLE_SECONDS = 2.0
-
-
 def plan(settings: Settings, name: str, *, courier: bool = False) -> Plan:
     """Return a worker's plan; raise ConfigError when the shaping file is wrong."""
     limits, workers, net = settings.limits, settings.workers, settings.net
@@ -127,8 +124,7 @@ def plan(settings: Settings, name: str, *, courier: bool = False) -> Plan:
         opening=workers.opening,
         in_flight=settings.queue.in_flight_most,
         courier=courier,
-        # A courier has little to send: where a receiver allows few connections it must not sit on one.
-        idle_seconds=min(workers.idle, COURIER_IDLE_SECONDS) if courier else workers.idle,
+        idle_seconds=workers.idle,
         batch_most=limits.batch,
         floor=settings.queue.floor,
         shaping=rules,

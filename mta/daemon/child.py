@@ -25,6 +25,7 @@ from mta.daemon.metrics_page import MetricsPage
 from mta.daemon.notify import notify, reloading
 from mta.daemon.roles import Role, build
 from mta.daemon.vitals import Vitals
+from mta.daemon.yielding import give_way
 from mta.metrics.meter import joined
 
 SNAPSHOT_SECONDS = 2.0
@@ -51,15 +52,9 @@ def _call(name: str) -> None:
         Path("/proc/self/comm").write_text(f"mta-{name}"[:15])
 
 
-# Roles that use up whatever processor there is: they let the others go first, which have little to do and people who
-# wait for it (Redis, express, courier, inbound, web).
-YIELDING = {"worker": 5, "ingest": 5}
-
-
 def run(settings: Settings, role: str, name: str, url: str, pipe: Connection | None) -> int:
     """Run a role until it is told to stop; return its exit code."""
-    with contextlib.suppress(OSError):  # a sandbox may forbid it
-        os.nice(YIELDING.get(role, 0))
+    give_way(role)
     logs.configure(settings.log.level, settings.log.format, name)
     faulthandler.enable()  # systemd's watchdog ends a hung process with SIGABRT: the log then shows where it hung
     try:

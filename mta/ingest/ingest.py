@@ -14,6 +14,7 @@ from mta.event import event, flat
 from mta.ingest.checked import Message
 from mta.ingest.codes import ID_TAKEN, KEY_CONFLICT, UNKNOWN_CAMPAIGN, Refusal, Refused
 from mta.ingest.entry import CONTROL_LABEL, Submission, read
+from mta.ingest.foresight import Foresight
 from mta.ingest.mailroom import Accepted, Mailroom, NotYet
 from mta.ingest.office import Office
 from mta.queue.intake import Intake, StreamEntry
@@ -177,7 +178,11 @@ class Ingest:
         ).digest()
         tenant, key = submission.tenant, submission.key
         message_id = _message_id(submission)
-        opened = await self.intake.begin(tenant, key, digest, message_id)
+        begin = self.intake.begin(tenant, key, digest, message_id)
+        # Side by side: somebody may wait for this one message.
+        opened, profile, suppressed, compiled = await asyncio.gather(
+            begin, *self.mailroom.foresee(submission)
+        )
         born = int(entry_id.partition(b"-")[0])
         if opened.state == "conflict":
             raise Refused(
@@ -194,7 +199,9 @@ class Ingest:
         if label == CONTROL_LABEL:
             accepted = Accepted(await self.office.carry_out(submission, born))
         else:
-            accepted = await self.mailroom.accept(submission, opened, digest, entry_id.decode())
+            accepted = await self.mailroom.accept(
+                submission, opened, digest, entry_id.decode(), Foresight(profile, suppressed, compiled)
+            )
         self.accepted += accepted.count
         self.refused += accepted.refused
         if submission.cls is not None and submission.kind != "campaign":

@@ -4,10 +4,9 @@ Every step may be repeated after a crash: a put is remembered per chunk, a defin
 an entry are cut by row number alone, so a second run cuts them the same way.
 """
 
-import time
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
-from mta import tenancy
 from mta.event import event
 from mta.identity import entry_stem
 from mta.ingest import convert
@@ -23,6 +22,7 @@ from mta.ingest.codes import (
     Refused,
 )
 from mta.ingest.entry import MAIL, Submission
+from mta.ingest.foresight import Foresight, Profiles
 from mta.ingest.putter import FEW, Putter, chunks
 from mta.ingest.rows import rows
 from mta.ingest.rows import values as values_of
@@ -42,8 +42,6 @@ from mta.queue.terms import Terms, TermsBook
 from mta.tenancy import Profile
 
 COMPILED_KEPT = 200
-PROFILES_KEPT = 10_000
-PROFILE_SECONDS = 1.0  # for so long a tenant's changes may go unnoticed
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,35 +74,51 @@ class Mailroom:
     control: Control
     terms: TermsBook
     rules: Rules = Rules()
+    profiles: Profiles = field(init=False)
     _compiled: dict[bytes, Compiled] = field(default_factory=dict)
-    _profiles: dict[str, tuple[float, Profile]] = field(default_factory=dict)
     _read: dict[bytes, Campaign] = field(default_factory=dict)
 
-    async def profile(self, tenant: str) -> Profile:
-        """Return the tenant's profile; raise Refused when it is unknown and must not be."""
-        known = self._profiles.get(tenant)
-        if known is not None and known[0] > time.monotonic():
-            return known[1]
-        document = await self.campaigns.tenant(tenant)
-        if document is not None:
-            found = tenancy.decode(document)
-            if len(self._profiles) >= PROFILES_KEPT:
-                self._profiles.clear()
-            self._profiles[tenant] = (time.monotonic() + PROFILE_SECONDS, found)
-            return found
-        if not self.rules.open_tenants:
-            raise Refused(
-                UNKNOWN_TENANT, f"`tenant` {tenant} is not known here; submit its `tenant` document first"
-            )
-        return Profile(tenant)
+    def __post_init__(self) -> None:
+        self.profiles = Profiles(self.campaigns)
 
-    async def accept(self, submission: Submission, opened: Opened, digest: bytes, entry_id: str) -> Accepted:
+    def foresee(
+        self, submission: Submission
+    ) -> tuple[Awaitable[Profile | None], Awaitable[list[str] | None], Awaitable[Compiled | None]]:
+        """Return the members of a `Foresight` as what is to be awaited beside the opening of the entry."""
+        document = submission.document
+        if submission.cls is None:
+            return _nothing(), _nothing(), _nothing()
+        profile = self.profiles.find(submission.tenant)
+        if not isinstance(document, Message):
+            return profile, _nothing(), _nothing()
+        addresses = [str(address) for address in document.recipients]
+        suppressed = self.putter.sorter.suppressed(submission.tenant, "", addresses, submission.cls)
+        return profile, suppressed, self._compiled_ahead(submission.tenant, document)
+
+    async def _compiled_ahead(self, tenant: str, message: Message) -> Compiled | None:
+        if digests(message):
+            return None
+        mailing = convert.mailing_of_message(tenant, message)
+        try:
+            return compile_document(mailing.document) if mailing.document is not None else None
+        except ContentError:
+            return None  # `accept` says so when the entry is open
+
+    async def accept(
+        self, submission: Submission, opened: Opened, digest: bytes, entry_id: str, foresight: Foresight
+    ) -> Accepted:
         """Carry a submission out; raise Refused, NotYet, QueueFull or QueueDown. May be repeated.
 
         `entry_id` is the stream's: when the entry came, and before which others.
         """
         born = stream_order(entry_id)[0]
-        profile = await self.profile(submission.tenant)
+        profile = foresight.profile
+        if profile is None and not self.rules.open_tenants:
+            raise Refused(
+                UNKNOWN_TENANT,
+                f"`tenant` {submission.tenant} is not known here; submit its `tenant` document first",
+            )
+        profile = profile or Profile(submission.tenant)
         assert submission.cls is not None
         if profile.classes and submission.cls.label not in profile.classes:
             classes = ", ".join(profile.classes)
@@ -116,7 +130,7 @@ class Mailroom:
             case Recipients() as people:
                 return await self._recipients(submission, people, opened, entry_id)
             case Message() as message:
-                return await self._message(submission, profile, message, opened, born)
+                return await self._message(submission, profile, message, opened, born, foresight)
         raise Refused(KIND, f"`kind` {submission.kind} does not belong on a mail stream")
 
     # campaigns
@@ -223,7 +237,13 @@ class Mailroom:
     # single messages
 
     async def _message(
-        self, submission: Submission, profile: Profile, message: Message, opened: Opened, born: int
+        self,
+        submission: Submission,
+        profile: Profile,
+        message: Message,
+        opened: Opened,
+        born: int,
+        foresight: Foresight,
     ) -> Accepted:
         message = fill(message, await self._blobs(message))
         _check_rights(profile, message.content.sender.address.domain, message.pool)
@@ -235,7 +255,7 @@ class Mailroom:
         mailing = convert.mailing_of_message(submission.tenant, message)
         encoded = mailings.encode(mailing)
         if mailing.raw is None:
-            compiled = self._compile(encoded, mailing, keep=False)
+            compiled = foresight.compiled or self._compile(encoded, mailing, keep=False)
             values = values_of(message.vars, compiled.fields)
             if wrong := compiled.first_bad_value(values):
                 raise Refused(BAD_TEMPLATE, f"`vars.{wrong[0]}` {wrong[1]}")
@@ -250,9 +270,13 @@ class Mailroom:
         body = str(opened.entry)
         records = list(enumerate(convert.records_of_message(message, values, born, expires, body)))
         shared = Mailing(submission.cls, message.pool, submission.tenant, "", "", opened.entry)
+        suppressed = foresight.suppressed
         for chunk, start in enumerate(range(0, len(records), MOST), 1):
             part = records[start : start + MOST]
-            await self.putter.put(submission, shared, chunk, part, message.not_before, born, body=encoded)
+            reasons = suppressed[start : start + MOST] if suppressed is not None else None
+            await self.putter.put(
+                submission, shared, chunk, part, message.not_before, born, body=encoded, suppressed=reasons
+            )
         return Accepted(len(records))
 
     # common
@@ -279,6 +303,10 @@ class Mailroom:
             if value is not None:
                 found[digest] = value
         return found
+
+
+async def _nothing() -> None:
+    return None
 
 
 def _check_rights(profile: Profile, from_domain: str, pool: str) -> None:

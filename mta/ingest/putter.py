@@ -43,10 +43,14 @@ class Putter:
         born: int,
         bad: Sequence[BadRow] = (),
         body: bytes = b"",
+        suppressed: Sequence[str] | None = None,
     ) -> None:
-        """Put recipients into their lanes; `body` is the content that they alone share."""
+        """Put recipients into their lanes; `body` is the content that they alone share.
+
+        `suppressed`: why they get no mail or empty strings, when that was looked up already.
+        """
         seen = f"{submission.tenant}:{submission.key}"
-        parts = await self.sorter.sort(mailing, [record for _, record in records], born)
+        parts = await self.sorter.sort(mailing, [record for _, record in records], born, suppressed)
         if len(self.queues) > 1:
             parts, _ = await agreed(self.queues[0], seen, chunk, parts, {})
         if bad:

@@ -54,11 +54,24 @@ class Sorter:
         self.routing = routing
         self.shards = shards
 
-    async def sort(self, mailing: Mailing, records: Sequence[Record], now: int) -> dict[int, Sorted]:
-        """Return the shards' parts of these records, by position in `records`; `now` dates the events."""
-        reasons = await self.suppressions.find(
-            mailing.tenant, mailing.list_, [one.rcpt for one in records], bulk=mailing.cls is Class.BULK
-        )
+    async def suppressed(self, tenant: str, list_: str, addresses: Sequence[str], cls: Class) -> list[str]:
+        """Return for each address why it gets no mail of a class, or an empty string."""
+        return await self.suppressions.find(tenant, list_, addresses, bulk=cls is Class.BULK)
+
+    async def sort(
+        self,
+        mailing: Mailing,
+        records: Sequence[Record],
+        now: int,
+        reasons: Sequence[str] | None = None,
+    ) -> dict[int, Sorted]:
+        """Return the shards' parts of these records, by position in `records`; `now` dates the events.
+
+        `reasons`: what `suppressed` said of them, if it was asked.
+        """
+        if reasons is None:
+            addresses = [one.rcpt for one in records]
+            reasons = await self.suppressed(mailing.tenant, mailing.list_, addresses, mailing.cls)
         domains = [one.rcpt.rpartition("@")[2] for one in records]
         sites = await self.routing.of(set(domains))
         places = {

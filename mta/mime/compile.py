@@ -1,17 +1,16 @@
 """Document -> Compiled: everything that is the same for all recipients is done here, once per content."""
 
 from hashlib import blake2b
-from itertools import product
 
 import msgspec
 
+from mta.mime.bodies import Bodies, Body, Kind
 from mta.mime.compiled import Compiled
 from mta.mime.document import Document
 from mta.mime.headers import header_of
 from mta.mime.items import Item, Tracked, html_items, resolve, text_items
-from mta.mime.layout import Layout
 from mta.mime.merge import Names, split
-from mta.mime.structure import Files, Part, text_part, tree
+from mta.mime.structure import Files, text_part, tree
 from mta.mime.transfer import smaller_in_base64
 
 
@@ -37,24 +36,17 @@ def compile(document: Document) -> Compiled:
     files = Files(document.attachments, html=html is not None)
     digest = blake2b(msgspec.msgpack.encode(document), digest_size=16).hexdigest()
 
-    layouts = {}
-    pages = {}
-    made = {}
-    top: Part | None = None
-    for clicks, opens in product((False, True), repeat=2):
-        kind = (clicks and document.track_clicks, opens and document.track_opens)
-        if kind not in made:
-            page = resolve(html, clicks=kind[0], opens=kind[1]) if html is not None else []
-            texts = []
-            if text is not None:
-                plain = resolve(text, clicks=False, opens=False)
-                texts.append(text_part("plain", plain, in_base64=in_base64["plain"]))
-            if html is not None:
-                texts.append(text_part("html", page, in_base64=in_base64["html"]))
-            top = tree(texts, files, digest)
-            made[kind] = Layout(top.chunks), page
-        layouts[clicks, opens], pages[clicks, opens] = made[kind]
-    assert top is not None
+    def body(kind: Kind) -> Body:
+        page = resolve(html, clicks=kind[0], opens=kind[1]) if html is not None else None
+        texts = []
+        if text is not None:
+            plain = resolve(text, clicks=False, opens=False)
+            texts.append(text_part("plain", plain, in_base64=in_base64["plain"]))
+        if page is not None:
+            texts.append(text_part("html", page, in_base64=in_base64["html"]))
+        return tree(texts, files, digest), page
+
+    top, _ = body((False, False))
     mime = (b"MIME-Version: 1.0\r\n", *(field + b"\r\n" for field in top.fields))
     tracked = (item.link for item in html or () if isinstance(item, Tracked))
     return Compiled(
@@ -62,8 +54,7 @@ def compile(document: Document) -> Compiled:
         links=tuple(tracked) if document.track_clicks else (),
         static=(header.sender, header.to, (*header.others, *mime)),
         lines=header.lines,
-        layouts=layouts,
-        html=pages if html is not None else None,
+        bodies=Bodies(body, clicks=document.track_clicks, opens=document.track_opens),
         shows_view=any(
             "view_url" in (part or "") for part in (document.subject, document.text, document.html)
         ),

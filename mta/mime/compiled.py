@@ -1,17 +1,17 @@
 """Content made ready once: from here on a recipient's message costs joins, escapes and little else."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import cached_property
 
+from mta.mime.bodies import Bodies
 from mta.mime.characters import body_fault
 from mta.mime.document import ContentError, Person, Rendered, Urls
 from mta.mime.headers import Line, value_fault
-from mta.mime.items import Resolved
-from mta.mime.layout import Layout, assembled
+from mta.mime.layout import assembled
 from mta.mime.links import Link
 from mta.mime.mailboxes import name_fault, to_field
 from mta.mime.merge import BUILT_IN, Field
 
-Kind = tuple[bool, bool]  # clicks tracked, opens tracked
 _BUILT_IN_NAMES = {number: name for name, number in BUILT_IN.items()}
 _BARE_HEADER = 500  # what Date, To, Message-ID and a short subject come to, with room for a signature
 
@@ -22,7 +22,6 @@ class Compiled:
     `fields` are the merge fields in order of first appearance (subject, headers, text, html), without the
     built-ins `email`, `name`, `unsubscribe_url` and `view_url`. `header_fields` names those that stand in a
     header. `links` are the tracked links. `shows_view` is False when no reader could see a `view_url`.
-    `size_estimate` is about a message's size in bytes, rather over.
     """
 
     eight_bit = False
@@ -33,8 +32,7 @@ class Compiled:
         links: tuple[Link, ...],
         static: tuple[bytes, bytes | None, tuple[bytes, ...]],
         lines: tuple[Line, ...],
-        layouts: Mapping[Kind, Layout],
-        html: Mapping[Kind, Sequence[Resolved]] | None,
+        bodies: Bodies,
         shows_view: bool = True,
     ) -> None:
         """Take what `compile` made; nobody else builds one."""
@@ -43,13 +41,16 @@ class Compiled:
         self.shows_view = shows_view
         self._from, self._to, self._static = static
         self._lines = lines
-        self._layouts = layouts
-        self._html = html
+        self._bodies = bodies
         self._in_header = {mark.source for line in lines for mark in line.marks}
         self.header_fields = frozenset(self._name(source) for source in self._in_header)
-        largest = max(layout.size + 80 * layout.gaps for layout in layouts.values())
-        head = sum(map(len, self._static)) + len(self._from) + len(self._to or b"") + 200 * len(lines)
-        self.size_estimate = largest + head + _BARE_HEADER
+
+    @cached_property
+    def size_estimate(self) -> int:
+        """About a message's size in bytes, rather over."""
+        largest = self._bodies.layout(True, True)
+        head = sum(map(len, self._static)) + len(self._from) + len(self._to or b"") + 200 * len(self._lines)
+        return largest.size + 80 * largest.gaps + head + _BARE_HEADER
 
     def render(
         self, person: Person, urls: Urls, date: str, message_id: str, extra: Sequence[bytes] = ()
@@ -74,7 +75,7 @@ class Compiled:
             *extra,
         ]
         try:
-            body, digest = self._layouts[urls.click != "", urls.open != ""].fill(values, urls.click)
+            body, digest = self._bodies.layout(urls.click != "", urls.open != "").fill(values, urls.click)
         except ContentError as error:
             raise self._blamed(values) or error from None
         return Rendered(fields, body, digest)
@@ -90,11 +91,10 @@ class Compiled:
 
     def html(self, person: Person, urls: Urls) -> str | None:
         """Return the HTML body as `render` sends it, not transfer-encoded; None where there is none."""
-        if self._html is None:
+        page = self._bodies.page(urls.click != "", urls.open != "")
+        if page is None:
             return None
-        return assembled(
-            self._html[urls.click != "", urls.open != ""], self._values(person, urls), urls.click
-        )
+        return assembled(page, self._values(person, urls), urls.click)
 
     def first_bad_value(self, values: Sequence[str], name: str = "") -> tuple[str, str] | None:
         """Return the first merge field whose value cannot be sent and why; None if all can be.

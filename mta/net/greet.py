@@ -5,6 +5,8 @@ clear-text part can be taken for an answer of the encrypted one (CVE-2011-0411).
 """
 
 import asyncio
+import errno
+import os
 import socket
 import ssl
 from datetime import UTC, datetime
@@ -137,9 +139,8 @@ async def dial(host: Host, dialling: Dialling, port: int) -> socket.socket:
         wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if dialling.source:
             wire.bind((dialling.source, 0))
-        loop = asyncio.get_running_loop()
         async with asyncio.timeout(dialling.timeouts.connect):
-            await loop.sock_connect(wire, (host.address, port))
+            await _connected(wire, host.address, port)
     except (OSError, TimeoutError) as error:
         wire.close()
         raise silent(Stage.CONNECT, host, error) from error
@@ -147,6 +148,22 @@ async def dial(host: Host, dialling: Dialling, port: int) -> socket.socket:
         wire.close()
         raise
     return wire
+
+
+async def _connected(wire: socket.socket, address: str, port: int) -> None:
+    # loop.sock_connect of uvloop has a thread look every address up, also one that is no name.
+    began = wire.connect_ex((address, port))
+    if began == errno.EINPROGRESS:
+        loop = asyncio.get_running_loop()
+        ready = asyncio.Event()
+        loop.add_writer(wire, ready.set)
+        try:
+            await ready.wait()
+        finally:
+            loop.remove_writer(wire)
+        began = wire.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if began:
+        raise OSError(began, os.strerror(began))
 
 
 def silent(stage: Stage, host: Host, error: BaseException | str, fault: str = "") -> CannotConnect:

@@ -150,22 +150,27 @@ class Dispatch:
         self.opening += fresh
         works: list[Work] = []
         try:
+            if fresh:
+                self._task(self._foresee(groups[0][1]))
             if unknown:
                 await self.ways.learn(unknown)
                 groups = self._by_hosts(path, [work for _, more in groups for work in more])
                 if session is not None:
                     ours = session.hosts
                     groups.sort(key=lambda group: group[0] != ours)
-            while groups:
+            opened_for = session.hosts if session is not None else ""
+            while groups and not works:
                 (hosts, works), groups = groups[0], groups[1:]
+                if session is None:
+                    session = await self._open(path, works)
+                    opened_for = hosts
+                    if session is None:
+                        works = []
+                        continue
                 works = await self._loaded(works)
-                if works and not fresh and session is not None and session.hosts != hosts:
+                if works and opened_for != hosts:
                     # Nothing of what it was chosen for could be made: the rest goes elsewhere under its permit.
                     groups, works = [(hosts, works), *groups], []
-                    break
-                if works and session is None:
-                    session = await self._open(path, works)
-                if works and session is not None:
                     break
         except Exception as error:
             # A fault of ours or of this machine (no descriptors left): it must not keep what was taken.
@@ -188,10 +193,16 @@ class Dispatch:
                 self.messages.back(work)
             return
         self.then[session] = groups
-        if groups and not works:
-            session.quit()
-        else:
+        if works:
             session.run(works)
+        else:
+            session.quit()
+
+    async def _foresee(self, works: list[Work]) -> None:
+        """Ask for contents and hosts while the session is being opened; who needs them meets the errors."""
+        contents = [self.doors.contents.load(work.item) for work in works if not work.content]
+        hosts = self.ways.foresee(_domain(works[0]))
+        await asyncio.gather(hosts, *contents, return_exceptions=True)
 
     async def _loaded(self, works: list[Work]) -> list[Work]:
         loaded = []

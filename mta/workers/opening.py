@@ -88,6 +88,11 @@ class Opening:
                 one.cancel()  # the question itself is shared and goes on
         await asyncio.gather(*late, return_exceptions=True)
 
+    async def foresee(self, domain: str) -> None:
+        """Have the resolver look a domain's hosts up, for `open` to find them; raise what it raises."""
+        if self.doors.routes.find(domain) is None:
+            await self.doors.resolver.hosts(domain)
+
     async def open(self, path: str, domain: str, plan: Plan) -> Reached | NotReached:
         """Return a session for a domain's mail; raise nothing that a peer, the DNS or a policy causes."""
         route = self.doors.routes.find(domain)

@@ -175,7 +175,7 @@ class Worker:
             except QueueDown:
                 paths.untold(reports)
                 raise
-            if took:
+            if took and not (self.plan.courier and took < high and soonest < 0):
                 # Others that finish in this moment are served by the same call.
                 await asyncio.sleep(PAUSE_BETWEEN_TAKES)
             elif room and soonest >= 0:

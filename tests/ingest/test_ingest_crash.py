@@ -131,7 +131,7 @@ def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     sleep = asyncio.sleep
 
     class Brisk:
-        TaskGroup = asyncio.TaskGroup
+        TaskGroup, gather = asyncio.TaskGroup, asyncio.gather
 
         @staticmethod
         async def sleep(seconds: float) -> None:

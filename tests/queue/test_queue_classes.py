@@ -335,3 +335,37 @@ async def test_a_pause_is_for_new_connections_an_open_one_goes_on(client: Client
     await client.zadd(f"{queue.base}due:2", {PATH: 0})
     [second] = (await worker.take(5)).batches
     assert second.way is Way.IDLE
+
+
+async def test_a_courier_lets_go_of_a_connection_that_bulk_waits_for_in_a_pause(
+    client: Client, queue: Queue
+) -> None:
+    await put(queue, lane(PLAIN), 1, 1)
+    courier = await Worker(queue, "c1", defaults=ROOMY).start()
+    [batch] = (await courier.take(0, 20, high=10, courier=True)).batches
+    assert await courier.settle(final(batch.items[0]), pauses=[(PATH, 60_000)]) == 0
+    await courier.take(0, 20, high=10, courier=True, reports=[Report(PATH, 1, 1, 5)])
+    await put(queue, lane(BULK), 5, 2)
+    other = await Worker(queue, "w1", defaults=ROOMY).start()
+    assert (await other.take(5)).batches == []
+    assert (await courier.take(0, 20, high=10, courier=True)).shed == [PATH]
+
+
+async def test_a_courier_with_room_left_hears_the_next_ring_while_it_sends(
+    client: Client, queue: Queue
+) -> None:
+    courier = await Worker(queue, "c1", defaults=ROOMY).start()
+    await put(queue, lane(URGENT), 1, 1)
+    assert taken_items(await courier.take(0, 20, high=10, courier=True))
+    await put(queue, lane(URGENT, site="d2.example"), 1, 2)
+    assert await client.lrange(f"{queue.base}wake:c1", 0, -1) == [HASTE]
+
+
+async def test_a_courier_without_room_left_does_not_stand_among_the_idle(
+    client: Client, queue: Queue
+) -> None:
+    courier = await Worker(queue, "c1", defaults=ROOMY).start()
+    await put(queue, lane(URGENT), 2, 1)
+    for high, idle in ((1, False), (2, True)):
+        assert taken_items(await courier.take(0, 20, high=high, courier=True))
+        assert await client.sismember(f"{queue.base}idle:high", "c1") == idle

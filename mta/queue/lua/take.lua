@@ -196,8 +196,11 @@ if call('EXISTS', shed) == 1 then
   call('DEL', shed)
 end
 
--- One that has no room is not idle: a ring for it would be a ring that nobody hears.
-if taken == 0 and (want > 0 or A[10] == 1) then call('SADD', P .. (want > 0 and 'idle' or 'idle:high'), worker) end
+-- One that has no room is not idle: a ring for it would be a ring that nobody hears. A courier that has room left
+-- hears the next ring while it sends: a call to find nothing would be in the way of what it took.
+if (taken == 0 and (want > 0 or A[10] == 1)) or (A[10] == 1 and taken < A[4]) then
+  call('SADD', P .. (want > 0 and 'idle' or 'idle:high'), worker)
+end
 local soonest
 for _, name in ipairs({ 'due:0', 'due:1', 'wheel', 'timed', want > 0 and 'due:2' or nil }) do
   local first = call('ZRANGE', P .. name, 0, 0, 'WITHSCORES')

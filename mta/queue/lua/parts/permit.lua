@@ -61,7 +61,8 @@ local function permit(path, cls, s, room)
   local paused = s.pause and s.pause > NOW
   if paused and s.free == 0 then
     if s.idle > 0 and s.keeper then
-      nudge(s.keeper)
+      -- A courier has nothing for it: where a receiver allows few connections it must not sit on one.
+      nudge(s.keeper, cls == 2 and call('GET', P .. 'courier') == s.keeper and path or nil)
       return 0, 0, math.min(s.pause, NOW + 100)
     end
     return 0, 0, s.pause
