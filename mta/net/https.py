@@ -4,6 +4,7 @@ The addresses come from our own resolver, so that a policy host can't lead the f
 """
 
 import asyncio
+import errno
 import socket
 import ssl
 from dataclasses import dataclass
@@ -34,11 +35,12 @@ class Addresses(AbstractResolver):
             try:
                 answer = await self._resolver.lookup(host, kind)
             except Unroutable as error:
-                raise OSError(error.reply.text) from error
+                raise OSError(errno.EHOSTUNREACH, error.reply.text) from error
             found += [value for _, value in answer.values]
         public = [one for one in found if self._resolver.allow_private or not is_private(one)]
         if not public:
-            raise OSError("it has only private addresses" if found else "it has no address")
+            why = "it has only private addresses" if found else "it has no address"
+            raise OSError(errno.EHOSTUNREACH, why)
         return [
             ResolveResult(
                 hostname=host,

@@ -59,9 +59,10 @@ class ReportBook:
         """
         lost = 0
         while rows:
-            chunk, rows[:] = rows[:CHUNK], rows[CHUNK:]
+            chunk = rows[:CHUNK]
             days = {row.day for row, _ in chunk}
             room = {day: MOST_ROWS - await self.client.hlen(self.keys.tlsrpt(day)) for day in days}
+            del rows[: len(chunk)]  # from here on it is tried: nothing is to be counted twice
             pipe = self.client.pipeline(transaction=False)
             for row, count in chunk:
                 if room[row.day] < len(chunk):
