@@ -66,6 +66,7 @@ class Record(msgspec.Struct, array_like=True):
     index: int = 0  # for a `message`: which envelope recipient this is
     locale: str = ""
     tz: str = ""  # the recipient's time zone, for delivery windows
+    last: str = ""  # what a receiver said at the latest attempt, for the event should its time run out
 
 
 class Lane(msgspec.Struct, frozen=True, array_like=True):

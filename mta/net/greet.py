@@ -5,6 +5,7 @@ clear-text part can be taken for an answer of the encrypted one (CVE-2011-0411).
 """
 
 import asyncio
+import contextlib
 import errno
 import os
 import socket
@@ -14,7 +15,9 @@ from typing import cast
 
 import aiosmtplib
 from aiosmtplib import SMTP
+from aiosmtplib.protocol import SMTPProtocol
 
+from mta.net.overheard import EARLY, Overheard
 from mta.net.resolver import Host
 from mta.net.terms import CannotConnect, Contexts, Dialling, Opened, Security, Way
 from mta.net.tls import fault_of, shortfall
@@ -22,38 +25,44 @@ from mta.policy.tls import Level, TlsNeed
 from mta.reply import Reply
 from mta.verdict import Stage
 
+SERVICE_CLOSING = 421
+MOST_OF_LOGIN = 8  # replies of one AUTH exchange; the longest we know has three
 FAILURES = (aiosmtplib.SMTPException, OSError, ssl.SSLError, TimeoutError, ValueError)
 
 
 async def greet(host: Host, dialling: Dialling, tls: Contexts | None, need: TlsNeed, way: Way) -> Opened:
     """Return a session that has all that `need` asks, or whose `fault` says what was forgiven; raise CannotConnect.
 
-    Without `tls` it stays clear, which is the caller's to have decided.
+    Without `tls` it stays clear, which is the caller's to have decided. A host that refuses hears QUIT.
     """
     times = dialling.timeouts
     asks_who = need.level is Level.VERIFY or bool(need.trial)
     context = None if tls is None else tls.verifying if asks_who else tls.encrypting
-    client = SMTP(
-        hostname=_server_name(host, need) if way.implicit else None,
-        local_hostname=dialling.helo,
-        start_tls=False,
-        use_tls=way.implicit,
-        tls_context=context if way.implicit else None,
-        timeout=times.ehlo,
-    )
+    client = SMTP(local_hostname=dialling.helo, start_tls=False, timeout=times.ehlo)
     wire = await dial(host, dialling, way.port or dialling.port)
-    stage = Stage.GREETING
+    protocol = SMTPProtocol(loop=asyncio.get_running_loop())
+    ears = Overheard(protocol)
+    stage = Stage.STARTTLS if way.implicit else Stage.GREETING
     try:
-        await client.connect(sock=wire, timeout=times.greeting)
+        transport = await _connected(
+            wire, ears, context if way.implicit else None, host, need, times.greeting
+        )
+        client.protocol, client.transport = protocol, transport
+        stage = Stage.GREETING
+        greeting = await protocol.read_response(timeout=times.greeting)
+        if greeting.code != 220:
+            raise aiosmtplib.SMTPResponseException(greeting.code, greeting.message)
         stage = Stage.EHLO
-        await _ehlo(client, times.ehlo)
+        await _ehlo(client, ears, times.ehlo)
         security: Security = "clear"
         fault = ""
         if context is not None and not way.implicit:
             stage = Stage.STARTTLS
             if client.supports_extension("starttls"):
                 name = _server_name(host, need)
+                ears.due = 1
                 await client.starttls(server_hostname=name, tls_context=context, timeout=times.greeting)
+                ears.hear_anew(client.transport)
             else:
                 fault = _unoffered(host, need)
         if client.get_transport_info("sslcontext") is not None:
@@ -61,39 +70,73 @@ async def greet(host: Host, dialling: Dialling, tls: Contexts | None, need: TlsN
             security, fault = _checked(client, host, need)
         if security != "clear" and not way.implicit:
             stage = Stage.EHLO
+            ears.due = 1
             await client.ehlo(timeout=times.ehlo)
         if way.login is not None:
             stage = Stage.EHLO
             if security == "clear":
                 raise _refusal(host, Stage.EHLO, "4.7.4", "a password goes over TLS only", "")
+            ears.due = MOST_OF_LOGIN
             await client.login(way.login.user, way.login.password, timeout=times.ehlo)
-        return _hand_over(client, host, security, fault)
+        return _hand_over(client, ears, host, security, fault)
     except CannotConnect:
-        client.close()
+        await _farewell(client, ears, times.quit)
         raise
     except aiosmtplib.SMTPResponseException as error:
-        client.close()
+        reply = _reply(error.code, error.message, ears.last)
+        if not reply.local and reply.code != SERVICE_CLOSING:
+            await _farewell(client, ears, times.quit)
         # A server that offers STARTTLS and then refuses it does not support it.
         why = "starttls-not-supported" if stage is Stage.STARTTLS else ""
-        raise CannotConnect(stage, _reply(error.code, error.message), why) from error
+        raise CannotConnect(stage, reply, why) from error
     except FAILURES as error:
+        why = fault_of(error) if stage is Stage.STARTTLS else ""
+        raise silent(stage, host, ears.fault or error, why) from error
+    finally:
         client.close()
-        # With implicit TLS the handshake comes before the greeting, and fails in its place.
-        shook = way.implicit and isinstance(error.__cause__, ssl.SSLError)
-        stage = Stage.STARTTLS if shook else stage
-        raise silent(stage, host, error, fault_of(error) if stage is Stage.STARTTLS else "") from error
-    except asyncio.CancelledError:
-        client.close()
+
+
+async def _connected(
+    wire: socket.socket,
+    ears: Overheard,
+    context: ssl.SSLContext | None,
+    host: Host,
+    need: TlsNeed,
+    timeout: float,
+) -> asyncio.Transport:
+    """Return the transport of a connected socket, TLS from the first byte with `context`."""
+    name = None if context is None else _server_name(host, need)
+    try:
+        transport, _ = await asyncio.get_running_loop().create_connection(
+            lambda: ears,
+            sock=wire,
+            ssl=context,
+            server_hostname=name,
+            ssl_handshake_timeout=None if context is None else timeout,
+        )
+    except BaseException:
+        wire.close()
         raise
+    return transport
 
 
-async def _ehlo(client: SMTP, timeout: float) -> None:
+async def _ehlo(client: SMTP, ears: Overheard, timeout: float) -> None:
+    ears.due = 1
     try:
         await client.ehlo(timeout=timeout)
     except aiosmtplib.SMTPHeloError as error:
         if not 500 <= error.code <= 599:
             raise
+        ears.due = 1
         await client.helo(timeout=timeout)
+
+
+async def _farewell(client: SMTP, ears: Overheard, timeout: float) -> None:
+    """Say goodbye to a host whose session is not wanted; what comes of it changes nothing."""
+    if client.is_connected and not ears.fault:
+        ears.due = 1
+        with contextlib.suppress(*FAILURES):
+            await client.quit(timeout=timeout)
 
 
 def _unoffered(host: Host, need: TlsNeed) -> str:
@@ -188,28 +231,27 @@ def _why(error: BaseException) -> str:
     return str(error)[:500] or type(error).__name__
 
 
-def _reply(code: int, message: str) -> Reply:
-    if not 200 <= code <= 599:
-        return Reply(451, (f"4.5.0 not an SMTP reply: {message[:200]}",), local=True)
-    return Reply(code, tuple(message[:2048].split("\n")))
+def _reply(code: int, message: str, heard: Reply | None) -> Reply:
+    if heard is not None and heard.code == code:
+        return heard
+    return Reply(451, (f"4.5.0 not an SMTP reply: {message[:200]!a}",), local=True)
 
 
-def _hand_over(client: SMTP, host: Host, security: Security, fault: str) -> Opened:
+def _hand_over(client: SMTP, ears: Overheard, host: Host, security: Security, fault: str) -> Opened:
     """Take the transport out of aiosmtplib's hands; from now on nothing of that client may be used.
 
-    What is touched here is held to by a contract test (tests/net): `transport`, `protocol`, `protocol._buffer`,
-    `last_ehlo_response`, and the connect lock that `close()` would release.
+    What is touched here is held to by a contract test (tests/net): `transport`, `protocol`, `protocol._buffer` and
+    `last_ehlo_response`.
     """
     protocol, transport = client.protocol, client.transport
-    ehlo = client.last_ehlo_response
-    if protocol is None or transport is None or transport.is_closing():
-        raise silent(Stage.EHLO, host, "connection lost")
+    if ears.fault or protocol is None or transport is None or transport.is_closing():
+        raise silent(Stage.EHLO, host, ears.fault or "connection lost")
     if protocol._buffer:
-        raise silent(Stage.EHLO, host, "the server spoke before it was asked")
+        raise silent(Stage.EHLO, host, EARLY)
     cipher = transport.get_extra_info("cipher")
+    # What an old server says to HELO offers nothing, whatever it looks like.
+    lines = ears.last.lines if client.last_ehlo_response and ears.last is not None else ()
     client.transport = None
     client.protocol = None
-    client.close()
-    lines = tuple(ehlo.message.split("\n")) if ehlo else ()
     tls = f"{cipher[1]} {cipher[0]}" if cipher else ""
     return Opened(cast(asyncio.Transport, transport), host, lines, tls, security, fault)

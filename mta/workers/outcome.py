@@ -11,6 +11,7 @@ from mta.throttle.retry import Schedule, wait_ms
 from mta.verdict import Deferred, Delivered, Verdict
 
 REPLY_TEXT = 512  # of the peer's words, in events and logs
+LAST_REPLY = 160  # of them, kept in the queue beside a message that waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ def outcome(
         kind = "delivered" if isinstance(verdict, Delivered) else "bounced"
     fields = event_fields(item, kind, tenant, campaign, verdict.reply, hop, now)
     if kind == "deferred":
+        if not (verdict.reply.local and record.last):  # a server's word says more than our own
+            record.last = str(verdict.reply)[:LAST_REPLY]
         fields += ["next", str(now + wait), "class", judged.cls]
         return Result(OP_RETRY, item.id, item.lane, scope, kind, item.encode(), wait, event=fields)
     if kind != "delivered":
@@ -118,8 +121,10 @@ def postponed(item: Item, wait: int) -> Result:
 
 def expired(item: Item, now: int) -> Result:
     """Return the final `expired` result of a message whose time ran out while it waited."""
-    reply = ["code", "451", "status", "4.4.7", "reply", "4.4.7 lifetime over before another attempt"]
-    return _without_attempt(item, "expired", now, reply)
+    text = "4.4.7 lifetime over before another attempt"
+    if item.record.last:
+        text += f"; the last reply was: {item.record.last}"
+    return _without_attempt(item, "expired", now, ["code", "451", "status", "4.4.7", "reply", text])
 
 
 def _without_attempt(item: Item, kind: str, now: int, more: list[str]) -> Result:

@@ -247,7 +247,7 @@ class TestSignedZones:
         with pytest.raises(CannotConnect) as caught:
             await way.open("good.test")
         assert caught.value.fault == "starttls-not-supported"
-        assert way.host.clear == ["EHLO us.test"]
+        assert way.host.clear == ["EHLO us.test", "QUIT"]
 
     async def test_a_signed_zone_without_tlsa_asks_for_nothing(self, way: Way) -> None:
         need = await way.need("plain.test")

@@ -26,9 +26,6 @@ async def test_after_two_refusals_the_message_waits(world: World, greeting: str)
     assert [len(peer.conversations) for peer in peers] == [1, 1, 0]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="net.greet.greet closes the connection without QUIT when a greeting refuses"
-)
 @pytest.mark.parametrize("greeting", ["450 not now", "554 5.7.1 no service for you"])
 async def test_a_host_that_refuses_hears_quit(world: World, greeting: str) -> None:
     peer = await world.peer(greeting=greeting)

@@ -37,10 +37,6 @@ async def test_the_next_host_takes_it(world: World, what: str, how: str) -> None
     await world.outcome(event="delivered", mx=f"{second.name} [{second.address}]", attempts="1")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="aiosmtplib takes the last line's code; net.greet does not read the reply again as ours",
-)
 async def test_two_codes_in_one_ehlo_reply_are_a_fault(world: World) -> None:
     await world.peer(preference=10, ehlo=b"250-mx.example.net\r\n550 no\r\n")
     second = await world.peer(preference=20)

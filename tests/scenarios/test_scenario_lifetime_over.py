@@ -2,8 +2,6 @@
 
 import time
 
-import pytest
-
 from tests.scenarios.conftest import SOON, World
 from tests.scenarios.peer import until
 
@@ -29,9 +27,6 @@ async def test_over_before_the_first_try(world: World) -> None:
     assert peer.messages == []
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a record keeps no reply, so workers.outcome.expired has none to attach after a wait"
-)
 async def test_over_while_it_waited_the_last_real_reply_is_attached(world: World) -> None:
     await world.peer(rcpt="450 4.2.2 mailbox full")
     over = soon(1_000)
