@@ -19,6 +19,7 @@ class Workers:
     sessions: A[int, COUNT, "open SMTP connections per worker"] = 500
     opening: A[int, COUNT, "connections a worker may be opening at once"] = 32
     idle: A[Duration, TIME, "how long an unused connection is kept for the next message"] = 10.0
+    connection_age: A[Duration, TIME, "age at which a connection is closed and made anew"] = 300.0
     messages_per_connection: A[int, COUNT, "messages after which a connection is closed and made anew"] = 100
 
 
@@ -60,7 +61,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """[net.timeouts]: the defaults are the minima of RFC 5321 4.5.3.2, except connect, quit and deadline."""
+    """[net.timeouts]: the defaults are the minima of RFC 5321 4.5.3.2, where it has one."""
 
     connect: A[Duration, TIME, "TCP connection"] = 30.0
     greeting: A[Duration, TIME, "the server's first 220"] = 300.0
@@ -72,6 +73,7 @@ class Timeouts:
     dot: A[Duration, TIME, "reply to the final dot"] = 600.0
     quit: A[Duration, TIME, "reply to QUIT"] = 10.0
     deadline: A[Duration, TIME, "one whole transaction, however slowly it moves"] = 1800.0
+    least_rate: A[int, NONE_OR_MORE, "octets a second of a message that a receiver must take; 0 = any"] = 500
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,7 @@ def plan(settings: Settings, name: str, *, courier: bool = False) -> Plan:
         in_flight=settings.queue.in_flight_most,
         courier=courier,
         idle_seconds=workers.idle,
+        age_seconds=workers.connection_age,
         batch_most=limits.batch,
         floor=settings.queue.floor,
         shaping=rules,
@@ -141,7 +142,7 @@ def plan(settings: Settings, name: str, *, courier: bool = False) -> Plan:
             tls=net.tls,
             timeouts=Timeouts(
                 times.connect, times.greeting, times.ehlo, times.mail, times.rcpt,
-                times.data, times.body, times.dot, times.quit, times.deadline,
+                times.data, times.body, times.dot, times.quit, times.deadline, times.least_rate,
             ),
         ),
         schedules=(

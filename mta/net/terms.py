@@ -26,6 +26,9 @@ class Timeouts:
     dot: float = 600.0
     quit: float = 10.0
     deadline: float = 1800.0  # one whole transaction, however slowly it moves
+    least_rate: float = (
+        500.0  # octets a second of a message that a receiver must take; 0 = any (Postfix: the same)
+    )
 
 
 @dataclass(frozen=True, slots=True)

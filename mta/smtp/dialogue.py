@@ -225,6 +225,13 @@ class Dialogue(Turns):
         self._outgoing.append(wire.QUIT)
         self._step = Step.QUIT
 
+    def rest(self) -> None:
+        """The session has waited for work since its last transaction: the server may have given it up meanwhile.
+
+        Should it turn out so before the next envelope's MAIL is answered, that envelope is Unsent and not Deferred.
+        """
+        self._rested = True
+
     def outgoing(self) -> list[bytes]:
         """Return the pieces to write now, in order (`transport.writelines`), and forget them."""
         pieces, self._outgoing = self._outgoing, []

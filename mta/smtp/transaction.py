@@ -45,7 +45,18 @@ class Transaction:
     must not reach the wire.
     """
 
-    __slots__ = ("asked", "commands", "envelope", "rode", "sent", "told", "turn", "undecided", "verdicts")
+    __slots__ = (
+        "asked",
+        "commands",
+        "envelope",
+        "rested",
+        "rode",
+        "sent",
+        "told",
+        "turn",
+        "undecided",
+        "verdicts",
+    )
 
     def __init__(self, envelope: Envelope, caps: Capabilities, chunking: bool = False) -> None:
         recipients = envelope.recipients
@@ -58,6 +69,7 @@ class Transaction:
         self.asked: list[int] = []  # the recipients that get a RCPT command
         self.turn = 0  # how many of those commands have been answered
         self.told = False  # Done has been reported: replies still to come are read and mean nothing
+        self.rested = False  # the session had waited before it: the server may have gone unnoticed
         self.rode = False  # its commands went out behind another's content
         self.sent = False  # its content went out with its commands: whatever breaks off now leaves it unsure
         sender, size = envelope.sender, envelope.size

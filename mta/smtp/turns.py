@@ -35,6 +35,7 @@ class Turns:
         self._step = Step.IDLE
         self._current: Transaction | None = None
         self._ahead: Transaction | None = None
+        self._rested = False  # nothing was said since the session waited for work
         self._holds_state = False  # the server took a MAIL and has not been led out of that transaction
         self._outgoing: list[bytes] = []
         self._news: list[Happening] = []
@@ -49,6 +50,7 @@ class Turns:
     def _start(self, transaction: Transaction) -> None:
         self._current = transaction
         self._step = Step.MAIL
+        transaction.rested, self._rested = self._rested, False
         if self._holds_state:
             self._outgoing.append(wire.RSET)
             self._step = Step.RSET
@@ -209,6 +211,9 @@ class Turns:
                 news.append(current.done(unanswered(Stage.DOT, why)))
             elif self._step is Step.RSET or (current.rode and self._step is Step.MAIL and verdict is None):
                 # Nothing was said about it, and the session has done its share for another: no penalty.
+                news.append(Unsent(current.envelope))
+            elif current.rested and self._step is Step.MAIL and not self.misbehaved:
+                # The server had gone while the session waited, or says so now (421): no matter of this envelope.
                 news.append(Unsent(current.envelope))
             else:
                 news.append(current.done(verdict or unanswered(stage, why)))

@@ -246,7 +246,7 @@ class Dispatch:
         self.paths.paced(session.path, session.in_batch, session.loop.time() - session.started_at)
         if self.then.get(session):
             session.quit()  # the rest of the batch goes to other hosts under the same permit (`gone`)
-        elif session.sent >= session.messages:
+        elif session.sent >= session.messages or self._old(session, session.loop.time()):
             session.quit()
         else:
             self.paths.ready(session.path, session)
@@ -283,9 +283,14 @@ class Dispatch:
         """End sessions whose stage took too long, say goodbye on those that were idle too long."""
         for session in list(self.sessions):
             session.check(now)
-            if session.idle and now - session.idle_since > self.plan.idle_seconds:
+            if session.idle and (
+                now - session.idle_since > self.plan.idle_seconds or self._old(session, now)
+            ):
                 self.paths.retire(session.path, session)
                 session.quit()
+
+    def _old(self, session: Session, now: float) -> bool:
+        return now - session.opened_at >= self.plan.age_seconds
 
     def renew(self) -> None:
         """End sessions after their batch: they were opened under settings and policies that hold no more."""

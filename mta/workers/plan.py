@@ -33,6 +33,7 @@ class Plan:
     in_flight: int = 4096
     courier: bool = False  # takes urgent and transactional mail alone, so that bulk never keeps its processor
     idle_seconds: float = 10.0
+    age_seconds: float = 300.0  # of a session, after which it takes no other batch
     batch_most: int = 64
     floor: float = FLOOR  # share of what is sent that a lower class gets while higher ones wait too
     permission_seconds: float = 2.0  # a taken message not started by then is given back

@@ -5,6 +5,7 @@ it waits in, and asks its owner for what the dialogue needs: permission, content
 """
 
 import asyncio
+import select
 from collections import deque
 from collections.abc import Sequence
 from typing import Protocol, cast
@@ -17,6 +18,7 @@ from mta.smtp.wire import WireError
 from mta.verdict import Stage, Verdict
 from mta.workers.contents import Content
 from mta.workers.outcome import Hop
+from mta.workers.outflow import Outflow
 from mta.workers.prepare import Made
 
 
@@ -103,6 +105,8 @@ class Session(asyncio.Protocol):
         self.last_word: Reply | None = None  # the server's, if one ended the session
         self.deadline = 0.0
         self._heard = 0  # replies when the deadline was set
+        self._outflow = Outflow(times.body, times.least_rate)
+        self._poll: select.poll | None = None
         self.opened_at = self.idle_since = self.moved_at = self.loop.time()
         opened.transport.set_protocol(self)
 
@@ -112,23 +116,40 @@ class Session(asyncio.Protocol):
 
     @property
     def usable(self) -> bool:
-        """Whether another batch may start on it."""
-        return not (self.lost or self.quitting or self.dialogue.ended or self.transport.is_closing())
+        """Whether another batch may start on it; one that waits is probed for what the loop has not read yet."""
+        return self._open and (self.running or self._quiet())
 
     @property
     def idle(self) -> bool:
         """Whether it waits for a batch."""
-        return self.usable and not self.running
+        return self._open and not self.running
+
+    @property
+    def _open(self) -> bool:
+        return not (self.lost or self.quitting or self.dialogue.ended or self.transport.is_closing())
+
+    def _quiet(self) -> bool:
+        """Whether the server has neither closed its side nor said anything: a goodbye, as nothing is due."""
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(
+                self.transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLRDHUP
+            )
+        said = self._poll.poll(0)
+        # Under TLS what has come may be a session ticket, which ends nothing.
+        return not said or (bool(self.hop.tls) and said[0][1] == select.POLLIN)
 
     def run(self, batch: Sequence[Work]) -> None:
         """Send a batch; the owner hears of each message, then `finished` or `gone`."""
         self.waiting.extend(batch)
-        if not self.usable:
+        if not self._open:
             self._give_back()
             return
         self.started_at = self.moved_at = self.loop.time()
         self.in_batch = 0
         self.running = True
+        if self.sent:
+            self.dialogue.rest()
         self._pump()
 
     def overtake(self, works: Sequence[Work]) -> None:
@@ -148,10 +169,22 @@ class Session(asyncio.Protocol):
 
     def check(self, now: float) -> None:
         """End the session when its stage's time is over; called a few times a second for all sessions."""
-        late = self.running and now - self.moved_at > self.times.deadline
-        if (late or (self.deadline and now > self.deadline)) and not self.lost:
+        if self.lost:
+            return
+        why = ""
+        if self.running:
+            left = self.transport.get_write_buffer_size()
+            if left and self.dialogue.stage is Stage.DOT:
+                self.deadline = (
+                    now + self.times.dot
+                )  # for an answer, which can't come before the message is out
+            why = self._outflow.look(left, now)
+            if now - self.moved_at > self.times.deadline:
+                why = "the transaction took too long"
+        if self.deadline and now > self.deadline:
+            why = why or "timed out"
+        if why:
             self.deadline = 0.0
-            why = "the transaction took too long" if late else "timed out"
             # Under TLS what waits is counted in other octets than ours: then all of it counts as written.
             unwritten = 0 if self.hop.tls else self.transport.get_write_buffer_size()
             self._handle(self.dialogue.eof(why, unwritten))
