@@ -12,7 +12,7 @@ import statistics
 import time
 import urllib.request
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import click
@@ -27,6 +27,24 @@ from mta.queue.suppression import Suppressions
 
 SCHEMA = 1
 SCRAPE_SECONDS = 5.0
+VARIANTS: dict[str, dict[str, Any]] = {
+    # Round trips of 50 ms and 300 ms for the message itself: 500 sessions, ten to each of 50 sites.
+    "distant": {
+        "receiver": "sink",
+        "sink": ("--delay-ms=50", "--dot-delay-ms=300"),
+        "settings": {"limits": {"connections": 10}, "workers": {"sessions": 500}},
+    },
+    # One recipient in twenty is told to come again, once.
+    "refusals": {
+        "receiver": "sink",
+        "sink": ("--temp-share=0.05", "--temp-times=1"),
+        "settings": {"retry.bulk": {"first": "2s", "factor": 0.0}},
+    },
+    # TLS 1.3 with a handshake for each connection, of 100 messages each (workers.messages_per_connection).
+    "tls": {"receiver": "sink", "sink": ("--tls",), "settings": {"net": {"tls": "opportunistic"}}},
+    "100k": {"receiver": "sink", "html_bytes": 88_000},
+    "plain": {"receiver": "sink"},  # what the others differ from: the same receiver, doing nothing special
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +62,8 @@ class Options:
     double: bool = False
     receiver: str = "smtp-sink"
     sink: tuple[str, ...] = ()
+    variant: str = ""
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)  # over the rig's own
     limit_s: float = 600.0
 
 
@@ -186,6 +206,7 @@ def run_once(options: Options, *, half: bool = True) -> dict[str, Any]:
     setup = Setup(
         workers=options.workers, tenants=options.tenants, durability=options.durability, signed=options.signed,
         double=options.double, receiver=options.receiver, sink=options.sink,
+        settings=options.settings,
     )  # fmt: skip
     with Rig(setup) as rig:
         start_seconds = rig.start_engine()
@@ -218,6 +239,8 @@ def run_once(options: Options, *, half: bool = True) -> dict[str, Any]:
         "receiver": {key: value for key, value in received.items() if isinstance(value, int | float)},
         "exit_code": code,
     }
+    if "octets" in received:
+        document["megabytes_per_second"] = received["octets"] / sum(sizes) * whole["rate"] / 1e6
     document["faults"] = faults(document, sum(sizes))
     return document
 
@@ -229,6 +252,10 @@ def faults(document: dict[str, Any], total: int) -> list[str]:
         out.append(f"the RSA unit drifted by {document['rsa_us']['drift']:.0%}")
     if document["receiver"].get("messages") != total:
         out.append(f"the receiver counted {document['receiver'].get('messages')} of {total}")
+    if document["options"]["variant"] == "tls":
+        clear = document["receiver"]["connections_total"] - document["receiver"]["connections_tls"]
+        if clear:
+            out.append(f"{clear} connections were not encrypted")
     for part in document["runs"]:
         if part["distinct_delivered"] != part["messages"]:
             out.append(f"{part['distinct_delivered']} distinct delivered of {part['messages']}")
@@ -249,11 +276,14 @@ def faults(document: dict[str, Any], total: int) -> list[str]:
 @click.option("--html-bytes", default=8_800)
 @click.option("--receiver", type=click.Choice(["smtp-sink", "sink"]), default="smtp-sink")
 @click.option("--sink-flag", "sink", multiple=True, help="Passed on to bench.sink.")
+@click.option("--variant", type=click.Choice(list(VARIANTS)), default=None, help="Another receiver or size.")
 @click.option("--repeat", default=1, help="Whole runs; the median ratio is given beside them.")
 @click.option("--quick", is_flag=True, help="5,000 messages, 10,000 suppressions, one pass: under a minute.")
 @click.option("--json", "as_json", is_flag=True)
-def main(repeat: int, quick: bool, as_json: bool, **given: Any) -> None:
+def main(repeat: int, quick: bool, as_json: bool, variant: str | None, **given: Any) -> None:
     """Measure the delivery path and print what it cost."""
+    if variant:
+        given |= VARIANTS[variant] | {"variant": variant}
     if quick:
         given |= {"messages": 5_000, "suppressions": 10_000}
     options = Options(**given)
