@@ -34,8 +34,11 @@ HEAD = b"From: News <news@acme.example>\r\nTo: %d@example.test\r\nMessage-ID: <%
 class Caller:
     """What sessions ask of their owner, with content at hand; `each` messages go in a batch."""
 
-    def __init__(self, port: int, tls: ssl.SSLContext | None, octets: int, serial: bool, batch: int) -> None:
+    def __init__(
+        self, port: int, tls: ssl.SSLContext | None, octets: int, serial: bool, batch: int, domains: int = 1
+    ) -> None:
         self.port = port
+        self.domains = domains
         self.tls = tls
         self.serial = serial
         self.batch = batch
@@ -70,6 +73,9 @@ class Caller:
             self.number += 1
             yield Work(cast(Any, self.number))
 
+    def _domain(self, number: int) -> str:
+        return f"d{number % self.domains}.example.test"
+
     # mta.workers.session.Owner
 
     def may_send(self, until: float) -> bool:
@@ -77,7 +83,10 @@ class Caller:
 
     def envelope(self, work: Work) -> Envelope:
         return Envelope(
-            work, "b.abcdefghijklmnopqrstuvwxyz234567@b.acme.example", (f"{work.item}@example.test",), 10_500
+            work,
+            "b.abcdefghijklmnopqrstuvwxyz234567@b.acme.example",
+            (f"{work.item}@{self._domain(cast(int, work.item))}",),
+            10_500,
         )
 
     def content(self, work: Work) -> Made:
@@ -176,17 +185,26 @@ async def run(caller: Caller, sessions: int, messages: int, fresh: bool) -> dict
 @click.option("--messages", default=10_000)
 @click.option("--octets", default=10_000)
 @click.option("--batch", default=64)
+@click.option("--domains", default=1)
 @click.option("--serial", is_flag=True, help="Without PIPELINING.")
 @click.option("--fresh", is_flag=True, help="A connection for each message.")
 def main(
-    port: int, tls: bool, sessions: int, messages: int, octets: int, batch: int, serial: bool, fresh: bool
+    port: int,
+    tls: bool,
+    sessions: int,
+    messages: int,
+    octets: int,
+    batch: int,
+    serial: bool,
+    fresh: bool,
+    domains: int,
 ) -> None:
     """Send, and print what it cost."""
     context = opportunistic_context() if tls else None
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
 
         async def story() -> dict[str, Any]:
-            return await run(Caller(port, context, octets, serial, batch), sessions, messages, fresh)
+            return await run(Caller(port, context, octets, serial, batch, domains), sessions, messages, fresh)
 
         click.echo(json.dumps(runner.run(story())))
 
