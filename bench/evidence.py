@@ -40,6 +40,7 @@ STEPS: dict[str, list[str]] = {
     "latency": ["-m", "bench.latency", "--json"],
     "latency-distant": ["-m", "bench.latency", "--receiver", "distant", "--json"],
     "fuzz_replies": ["-m", "bench.fuzz_replies", "--inputs", "1000000", "--json"],
+    "peers": ["-m", "bench.peers", "--json"],
     "smtp": ["-m", "bench.smtp", "--json"],
     "queue": ["-m", "bench.queue", "--json"],
     "chaos": ["-m", "bench.chaos", "--kills", "50", "--messages", "50000", "--json"],

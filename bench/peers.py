@@ -39,6 +39,7 @@ Start = Callable[[Path, Path, int], AbstractContextManager[Running]]
 PEERS: dict[str, Start] = {"postfix_opendkim": postfix, "haraka_2_workers": haraka}
 MESSAGES = {"postfix_opendkim": 3_500, "haraka_2_workers": 4_000}  # 8 to 12 s of work each
 OURS = 20_000
+STARTS = 2  # of an engine that could not start, before it is a fault
 SOURCE_SESSIONS = 20
 TAIL_SECONDS = 2.0  # of work a queue may still have when the last message is out
 LIMIT_SECONDS = 240.0
@@ -153,7 +154,7 @@ def _verified(message: bytes, pem: bytes) -> bool:
 def ours(messages: int, suppressions: int) -> dict[str, Any]:
     """Run the engine on the same receiver; return its figures."""
     options = delivery.Options(messages=messages, suppressions=suppressions, receiver="sink", domains=DOMAINS)
-    found = delivery.run_once(options, half=False)
+    found = _engine(options)
     return {
         "messages": messages,
         "rate": found["rate"],
@@ -161,6 +162,14 @@ def ours(messages: int, suppressions: int) -> dict[str, Any]:
         "memory_mb": found["runs"][-1]["memory_bytes"] / 1e6,
         "faults": found["faults"],
     }
+
+
+def _engine(options: delivery.Options) -> dict[str, Any]:
+    for _ in range(STARTS):
+        # A port that was free when the rig chose it may be some connection's by the time it is listened on.
+        with contextlib.suppress(RuntimeError):
+            return delivery.run_once(options, half=False)
+    return delivery.run_once(options, half=False)
 
 
 def measure(names: list[str], rounds: int, share: float, suppressions: int) -> dict[str, Any]:
