@@ -44,9 +44,7 @@ async def greet(host: Host, dialling: Dialling, tls: Contexts | None, need: TlsN
     ears = Overheard(protocol)
     stage = Stage.STARTTLS if way.implicit else Stage.GREETING
     try:
-        transport = await _connected(
-            wire, ears, context if way.implicit else None, host, need, times.greeting
-        )
+        transport = await _started(wire, ears, context if way.implicit else None, host, need, times.greeting)
         client.protocol, client.transport = protocol, transport
         stage = Stage.GREETING
         greeting = await protocol.read_response(timeout=times.greeting)
@@ -96,7 +94,7 @@ async def greet(host: Host, dialling: Dialling, tls: Contexts | None, need: TlsN
         client.close()
 
 
-async def _connected(
+async def _started(
     wire: socket.socket,
     ears: Overheard,
     context: ssl.SSLContext | None,
