@@ -16,7 +16,9 @@ from mta.cli.campaign_show import campaign_list, campaign_show
 from mta.cli.campaign_submit import campaign_submit
 from mta.cli.dkim import dkim
 from mta.cli.events import events
+from mta.cli.evidence import tenant_evidence
 from mta.cli.failure import INTERRUPTED, SOFTWARE, USAGE, Failure, failure_of
+from mta.cli.guard import guard
 from mta.cli.install import install
 from mta.cli.queue import queue
 from mta.cli.queue_orders import ORDERS as QUEUE_ORDERS
@@ -91,5 +93,7 @@ for command in (campaign_submit, campaign_check, campaign_list, campaign_show, c
     campaign.add_command(command)
 for command in QUEUE_ORDERS:
     queue.add_command(command)
+tenant.add_command(tenant_evidence)
+main.add_command(guard)
 for command in (run, demo, check_config, send, tenant, campaign, queue, site, events, dkim, acl, install):
     main.add_command(command)

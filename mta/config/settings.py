@@ -179,6 +179,30 @@ class Metrics:
     sites: A[int, Bounds(0, 1000), "receiving sites with series of their own; the rest is `other`"] = 50
 
 
+SHARE = Bounds(0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """[guard]: shares of complaints and unknown recipients at which somebody is told, and mail is held."""
+
+    on: A[bool, "count, warn and hold; false: none of it"] = True
+    complaints_warn: A[float, SHARE, "complaints per delivered message from which on it warns; 0 = never"] = (
+        0.001
+    )
+    complaints_stop: A[float, SHARE, "the same, from which on it holds; 0 = never"] = 0.003
+    unknown_warn: A[float, SHARE, "share of unknown recipients from which on it warns; 0 = never"] = 0.02
+    unknown_stop: A[float, SHARE, "the same, from which on it holds; 0 = never"] = 0.05
+    least: A[int, COUNT, "messages below which nobody is judged"] = 200
+    least_complaints: A[int, COUNT, "complaints below which nobody is judged: one makes no rate"] = 2
+    window: A[Duration, Bounds(3600, 7 * 86400), "time over which shares are taken, up to 7d"] = 7 * 86400.0
+    hold: A[
+        Literal["both", "campaign", "tenant", "none"],
+        "what is held beyond a stop: the campaign, the tenant's mail, both; none: only tell",
+    ] = "both"
+    classes: A[Literal["bulk", "all"], "mail that is held: bulk alone, or receipts and alerts too"] = "bulk"
+
+
 ROWS = {"rows": True}  # tables of any number: read by mta.config.rows
 
 
@@ -202,6 +226,7 @@ class Settings:
     web: Web = Web()
     archive: Archive = Archive()
     events: Events = Events()
+    guard: Guard = Guard()
     log: Log = Log()
     metrics: Metrics = Metrics()
     tls: tuple[tuple[str, DomainTls], ...] = field(default=(), metadata=ROWS)  # by pattern

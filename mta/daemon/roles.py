@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from mta.archive.archive import Archive
 from mta.config.settings import Settings
-from mta.daemon import assemble, assemble_tls
+from mta.daemon import assemble, assemble_guard, assemble_tls
 from mta.daemon.assemble import Queueing
 from mta.daemon.feedback_roles import inbound, web
 from mta.daemon.ingest_role import express, ingest
@@ -87,9 +87,10 @@ class _Keeping:
         self.works.drain()
 
     def reload(self, settings: Settings | None) -> None:
-        """Write the limits of the shaping file anew, and report as who the settings say; nothing else changes."""
+        """Write the shaping file's limits anew, report as who the settings say, guard by their thresholds; no more."""
         if settings is not None:
             self.reports.settings = assemble_tls.reporting(settings)
+            assemble_guard.reload(self.works, settings)
             sites = assemble.site_limits(assemble.shaping(settings))
             self._task = asyncio.ensure_future(self.works.reshape(sites))
 
@@ -107,6 +108,7 @@ async def _keeper(settings: Settings, name: str, queueing: Queueing) -> Role:
         Control(client, keys),
         Archive(settings.paths.archive),
         TermsBook(client, keys),
+        assemble_guard.guard(settings, client, keys),
     )
     told = KeeperSettings(
         keys=keys,
@@ -121,6 +123,8 @@ async def _keeper(settings: Settings, name: str, queueing: Queueing) -> Role:
     meter = Meter(time.time())
     keeper = Keeper(told, doors)
     keeper.counted = meter.count
+    if doors.guard is not None:
+        doors.guard.counted = meter.count
     lags = partial(_gauges, meter, keeper)
     reports = assemble_tls.reports(settings, name, assemble.resolver(settings), client, keys)
     return _Keeping(keeper, reports, queueing, lags)
@@ -128,4 +132,6 @@ async def _keeper(settings: Settings, name: str, queueing: Queueing) -> Role:
 
 def _gauges(meter: Meter, keeper: Keeper) -> dict[str, Any]:
     meter.gauge("redis_memory_ratio", keeper.memory_percent / 100)
+    if keeper.doors.guard is not None:
+        meter.gauges("guard_held", {(kind,): n for kind, n in keeper.doors.guard.held.items()})
     return meter.snapshot()

@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 from mta.event import event
+from mta.ingest.administration import OPERATOR
 from mta.ingest.checked import Control, Scope
-from mta.ingest.codes import BAD_SCOPE, UNKNOWN_CAMPAIGN, Refused
+from mta.ingest.codes import BAD_SCOPE, OPERATOR_REQUIRED, UNKNOWN_CAMPAIGN, Refused
 from mta.ingest.entry import Submission
 from mta.queue.campaigns import Campaigns
+from mta.queue.control import GUARD, Gate
 from mta.queue.control import Control as Gates
-from mta.queue.control import Gate
 from mta.queue.control import Scope as GateScope
 from mta.queue.sifting import Mark, Sifting
 from mta.queue.terms import SiteLimits, Terms, TermsBook
@@ -42,6 +43,7 @@ class Orders:
                 until = now + control.duration if control.duration else 0
                 if until:
                     told["until"] = str(until)
+                await self._openable(submission.tenant, scope)  # or its end would open what the guard holds
                 gate = Gate("suspended", control.reason, control.by, until)
                 for number, one in enumerate(gates_of(scope)):
                     await self.gates.close(one, gate, {} if number else told)
@@ -49,7 +51,7 @@ class Orders:
             case "resume" | "release":
                 opened = [
                     await self.gates.open(one, {} if number else told)
-                    for number, one in enumerate(gates_of(scope))
+                    for number, one in enumerate(await self._openable(submission.tenant, scope))
                 ]
                 return int(any(opened))
             case "purge":
@@ -68,6 +70,23 @@ class Orders:
             raise Refused(
                 UNKNOWN_CAMPAIGN, f"`scope.campaign` {scope.value} is not a campaign of tenant {scope.tenant}"
             )
+
+    async def _openable(self, owner: str, scope: Scope) -> list[GateScope]:
+        """Return the gates that an order of `owner` may open: what the guard holds is the operator's to release."""
+        found = gates_of(scope)
+        if scope.kind == "tenant":
+            found.append(GateScope.of_bulk(scope.tenant))
+        closed = await self.gates.gates()
+        shut = [one for one in found if one.text in closed]
+        kept = [one for one in shut if closed[one.text].by == GUARD and owner != OPERATOR]
+        if kept and kept == shut:
+            raise Refused(
+                OPERATOR_REQUIRED,
+                f"{scope.kind} {scope.value or scope.tenant} is held by the guard: {closed[kept[0].text].reason};"
+                " who runs the engine releases it",
+            )
+        # Those that are closed first: the event is told with the first.
+        return sorted((one for one in found if one not in kept), key=lambda one: one not in shut)
 
     async def _purge(self, scope: Scope, told: dict[str, str]) -> int:
         # First of all nothing of it may go out any more; what was closed before stays closed afterwards.

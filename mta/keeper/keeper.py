@@ -13,6 +13,7 @@ from enum import IntEnum
 from mta import __version__
 from mta.archive.archive import Archive, Entry
 from mta.event import event
+from mta.keeper.guard import Guard
 from mta.queue.campaigns import Campaigns
 from mta.queue.control import Control, Scope
 from mta.queue.keys import Keys
@@ -46,6 +47,7 @@ class Doors:
     control: Control
     archive: Archive
     terms: TermsBook
+    guard: Guard | None = None  # None: nothing is counted, nobody is held
 
 
 class Found(IntEnum):
@@ -87,6 +89,7 @@ class Keeper:
             (self.publish_totals, 0.4),
             (self.open_gates, 1.0),
             (self.say_status, 1.0),
+            (self.watch_over, 2.0),
             (self.trim, 5.0),
             (self.prune, 3600.0),
         ]
@@ -153,7 +156,10 @@ class Keeper:
         if not rows:
             return Found.NOTHING
         await asyncio.to_thread(self._write_events, [fields for _, _, fields in rows])
-        await self.doors.upkeep.acknowledge(rows)
+        if self.doors.guard is None:
+            await self.doors.upkeep.acknowledge(rows)
+        else:
+            await self.doors.guard.doors.book.count(rows)
         for kind, count in Counter(fields.get("event", "") for _, _, fields in rows).items():
             self.counted("events_total", kind, n=count)
         return Found.MORE if len(rows) >= FULL_READ else Found.SOMETHING
@@ -203,6 +209,11 @@ class Keeper:
                 )
                 await self.doors.control.open(Scope(name), told)
         return Found.NOTHING
+
+    async def watch_over(self) -> Found:
+        """Hold what does harm."""
+        found = await self.doors.guard.look() if self.doors.guard else 0
+        return Found.SOMETHING if found else Found.NOTHING
 
     async def say_status(self) -> Found:
         """Tell producers how the engine is."""

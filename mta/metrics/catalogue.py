@@ -77,6 +77,10 @@ METRICS: Final = (
     _histogram("redis_call_seconds", "call", "Time of one call to Redis, as the caller sees it.", _CALL),
     _counter("redis_errors_total", "", "Calls to Redis that failed."),
     _counter("lease_lost_total", "", "Calls refused because a worker's lease had passed on."),
+    # the guard
+    _counter("guard_warnings_total", "kind cause", "Tenants, campaigns and sources the guard warned of."),
+    _counter("guard_holds_total", "kind cause", "Tenants and campaigns the guard began to hold."),
+    _gauge("guard_held", "kind", "Tenants and campaigns the guard holds, until a person releases them."),
     # what comes back
     _counter(
         "reports_total", "kind", "Mail that came back: bounce, complaint, unsubscribe, unparsed, refused."

@@ -11,6 +11,7 @@ from mta.queue.keys import Keys
 from mta.queue.link import Client
 
 PAGE = 1000  # entries read at once
+GUARD = "guard"  # by whom a gate is closed that only a person of the platform may open
 
 
 class Gate(msgspec.Struct, omit_defaults=True):
@@ -32,6 +33,11 @@ class Scope:
     def of_tenant(cls, tenant: str) -> "Scope":
         """All mail of a tenant."""
         return cls(f"t|{tenant}")
+
+    @classmethod
+    def of_bulk(cls, tenant: str) -> "Scope":
+        """A tenant's bulk mail: its receipts and alerts go on."""
+        return cls(f"b|{tenant}")
 
     @classmethod
     def of_campaign(cls, tenant: str, campaign: str) -> "Scope":

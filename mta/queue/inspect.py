@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from mta.message import Lane
+from mta.message import Class, Lane
 from mta.queue import codec, packs
 from mta.queue.keys import Keys
 from mta.queue.link import Client
@@ -186,7 +186,8 @@ class Inspect:
         closed = {scope.decode() for scope in await self.client.hkeys(f"{known.base}gates")}
         for state in known.lanes.values():
             lane = state.lane
-            scopes = (f"t|{lane.tenant}", f"c|{lane.tenant}|{lane.campaign}", f"s|{lane.site}")
+            bulk = f"b|{lane.tenant}" if lane.cls == Class.BULK else ""
+            scopes = (f"t|{lane.tenant}", bulk, f"c|{lane.tenant}|{lane.campaign}", f"s|{lane.site}")
             state.held = next((scope for scope in scopes if scope in closed), "")
 
     async def _many(self, calls: Iterable[tuple[str, ...]]) -> list[Any]:

@@ -21,9 +21,13 @@ from mta.ingest.orders import Orders
 from mta.ingest.putter import Putter
 from mta.ingest.routing import Routing
 from mta.ingest.sorter import Sorter
+from mta.keeper.guard import Doors as GuardDoors
+from mta.keeper.guard import Guard
+from mta.keeper.guard import Settings as GuardSettings
 from mta.keeper.keeper import Doors, Keeper, Settings
 from mta.queue.campaigns import Campaigns
 from mta.queue.control import Control
+from mta.queue.guardbook import GuardBook
 from mta.queue.intake import Intake
 from mta.queue.keys import Keys
 from mta.queue.lanes import OP_FINAL, PathDefaults, Queue
@@ -151,6 +155,10 @@ class Engine:
             control,
             Archive(self.state / "archive"),
             terms,
+            Guard(
+                GuardSettings(),
+                GuardDoors(GuardBook(client, keys), control, campaigns, Progress(client, keys)),
+            ),
         )
         self._keeper = Keeper(Settings(keys), doors)
         await intake.prepare()
@@ -181,7 +189,7 @@ class Engine:
                 told = event(
                     kind, f"{tenant}/{item.record.name}/{kind}/0", taken.now, id=item.record.name, tenant=tenant,
                     campaign=campaign, rcpt=item.record.rcpt, ref=item.record.ref, code=250, reply="ok",
-                    class_="bad_mailbox" if kind == "bounced" else "",
+                    class_="recipient_unknown" if kind == "bounced" else "",
                 )  # fmt: skip
                 flat = [part for pair in told.items() for part in pair]
                 results.append(

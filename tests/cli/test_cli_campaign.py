@@ -36,12 +36,12 @@ def test_a_campaign_is_submitted_followed_and_reported(mta, engine, mailing, lin
     assert "spring" not in mta("campaign", "list", "--tenant", "other").stdout
 
     report = reported(mta, "spring", accepted=26, delivered=25)
-    assert report["report"]["bounces"] == {"bad_mailbox": 1}
+    assert report["report"]["bounces"] == {"recipient_unknown": 1}
     assert report["report"]["domains"]["example.net"]["delivered"] == 25
     assert report["live"]["delivered"] == 25
     text = mta("campaign", "report", "acme", "spring").stdout
     assert "example.net" in text
-    assert "bad_mailbox" in text
+    assert "recipient_unknown" in text
 
 
 def reported(mta, campaign: str, accepted: int, delivered: int) -> dict:

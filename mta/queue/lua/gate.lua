@@ -4,7 +4,7 @@
 -- A = { op, scope, state, fields }
 --   op close: remember `state` (JSON) under the scope; fields = event
 --   op open:  forget it, then bring back up to 200 of what it kept; call again while it returns > 0
--- scope  t|<tenant>, c|<tenant>|<campaign>, s|<site>: lanes step aside when their turn comes;
+-- scope  t|<tenant>, b|<tenant> (its bulk), c|<tenant>|<campaign>, s|<site>: lanes step aside when their turn comes;
 --        d|<domain>, r|<recipient>, m|<tenant>|<message>: single messages are sieved out of what is drawn
 -- Returns for close 1 (0 when it was closed before: the state is replaced, no second event);
 -- for open the number brought back, -1 when the scope was not closed and nothing is parked.

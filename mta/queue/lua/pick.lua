@@ -43,8 +43,10 @@ local function next_pack(order)
     local tenant = first[1]
     if not tenant then return nil end
     local lanes = P .. 'lanes:' .. order .. '|' .. tenant
-    if gates and call('HEXISTS', P .. 'gates', 't|' .. tenant) == 1 then
-      call('SADD', P .. 'parked:t|' .. tenant, order)
+    local shut = gates and (call('HEXISTS', P .. 'gates', 't|' .. tenant) == 1 and 't|'
+      or cls == '2' and call('HEXISTS', P .. 'gates', 'b|' .. tenant) == 1 and 'b|')
+    if shut then
+      call('SADD', P .. 'parked:' .. shut .. tenant, order)
       withdraw(cls, path, tenant)
     else
       local one = call('ZRANGE', lanes, 0, 0, 'WITHSCORES')

@@ -168,7 +168,7 @@ local function draw(class, path, n, batch)
     if not tenant then break end
     local scope = 't|' .. tenant
     local most, weight, again = allowance(scope, cls, n - drawn)
-    if blocked(scope, order, most, again) then
+    if blocked(scope, order, most, again) or (gates and cls == '2' and blocked('b|' .. tenant, order, 1)) then
       withdraw(cls, path, tenant)
     else
       local got, popped = draw_tenant(order, path, cls, tenant, most, batch)
