@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mta.queue.inspect import LaneState
     from mta.queue.paths import PathState
 
-COLUMNS = ("site", "pool", "ready", "packed", "connections", "rate", "state", "next")
+COLUMNS = ("site", "pool", "ready", "packed", "connections", "rate", "pace", "state", "next")
 TOP = 10  # lanes of one site that are shown
 
 
@@ -113,14 +113,32 @@ async def show_site(config: Path | None, name: str, as_json: bool) -> None:
 def _row(one: "PathState", now: int) -> tuple[object, ...]:
     rate = f"{one.rate:g}/s" if one.rate else ""
     limit = f"{one.open}/{one.connections}" if one.connections else str(one.open)
-    return (one.site, one.pool, one.ready, one.packed, limit, rate, one.state(now), _due(one.next, now))
+    return (
+        one.site,
+        one.pool,
+        one.ready,
+        one.packed,
+        limit,
+        rate,
+        _pace(one),
+        one.state(now),
+        _due(one.next, now),
+    )
+
+
+def _pace(one: "PathState") -> str:
+    """What the receiver's answers leave of the rate: less than the rate it has, else nothing to tell."""
+    pace = one.pace if not one.rate or one.pace < one.rate else 0.0
+    told = f"{pace:.3g}/s" if 0 < pace < 1e6 else ""
+    return f"{told} x {one.slow:g}".strip() if one.slow else told
 
 
 def _json(one: "PathState", now: int) -> dict[str, object]:
     return {
         "site": one.site, "pool": one.pool, "ready": one.ready, "packed": one.packed, "open": one.open,
         "idle": one.idle, "connections": one.connections, "rate": one.rate, "state": one.state(now),
-        "reason": one.reason, "next": one.next,
+        "reason": one.reason, "next": one.next, "pace": one.pace, "slow": one.slow,
+        "paused_until": one.paused_until, "stopped_until": one.stopped_until,
     }  # fmt: skip
 
 

@@ -53,6 +53,8 @@ class Orders:
                     await self.gates.open(one, {} if number else told)
                     for number, one in enumerate(await self._openable(submission.tenant, scope))
                 ]
+                if scope.kind == "site":
+                    await self.gates.forget_answers(scope.value)
                 return int(any(opened))
             case "purge":
                 return await self._purge(scope, told)

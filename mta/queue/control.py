@@ -97,6 +97,16 @@ class Control:
                     break
         return was_closed
 
+    async def forget_answers(self, site: str) -> None:
+        """Let the paths to a site begin anew: no stop by a rule, no slower pace, no fewer connections."""
+        names = ("stop", "slow", "slowed", "top", "base", "cut", "waits", "few", "fewer")
+        for shard in range(self.keys.shards):
+            base = self.keys.base(shard)
+            async for key in self.client.scan_iter(f"{base}path:*|{site}", count=500):
+                await self.client.hdel(key, *names)
+                for cls in range(3):
+                    await self.client.zadd(f"{base}due:{cls}", {key[len(f"{base}path:") :]: 0}, xx=True)
+
     async def half_open(self) -> set[Scope]:
         """Return scopes that somebody began to open and did not finish."""
         found: set[Scope] = set()

@@ -9,6 +9,7 @@ from mta.queue import codec, scripts
 from mta.queue.codec import Item
 from mta.queue.keys import Keys
 from mta.queue.link import Client
+from mta.throttle.reactions import Rule
 
 FLOOR = 0.05  # of what is taken, for a lower class while higher ones wait too
 MOST = 256  # records a call: what keeps a script's time on the server within about 2 ms
@@ -95,6 +96,52 @@ class Result:
         """As settle.lua wants it."""
         head = [self.op, self.id, self.lane, self.item, self.wait, self.scope, self.kind, self.body]
         return head + self.event
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """A path whose receiver said "too fast": the share of a worker's attempts since `age` ms, and how many a second.
+
+    One refusal is no share yet: of n attempts with r refused it is (r - 1) / n.
+    """
+
+    path: str
+    share: float
+    age: int
+    own: float
+
+
+@dataclass(slots=True)
+class Counted:
+    """Answers of a class that a rule counts, on a path."""
+
+    path: str
+    rule: Rule
+    cls: str
+    n: int
+
+    def wire(self) -> list[Any]:
+        """As react.lua wants it: what to count, what to do, the event to tell."""
+        rule = self.rule
+        fields = []
+        if rule.alarm or rule.suspend:
+            kind = "suspended" if rule.suspend else "warned"
+            site = self.path.partition("|")[2]
+            fields = [
+                "v",
+                "1",
+                "event",
+                kind,
+                "scope",
+                f"site:{site}",
+                "reason",
+                rule.why(self.cls),
+                "by",
+                "engine",
+            ]
+        return [
+            self.path, rule.name, self.n, rule.count, rule.within, rule.suspend, rule.slow, rule.lasts, fields,
+        ]  # fmt: skip
 
 
 class Queue:
@@ -195,10 +242,21 @@ class Queue:
         lease_ms: int,
         results: Sequence[Result],
         pauses: Sequence[tuple[str, int]] = (),
+        slows: Sequence[Slow] = (),
+        fews: Sequence[tuple[str, int]] = (),
+        counted: Sequence[Counted] = (),
+        interval: float = 0.0,
     ) -> int:
-        """Write up to MOST results back at once; return how many this worker no longer owned."""
+        """Write up to MOST results back at once; return how many this worker no longer owned.
+
+        `slows`, `fews` (path, connections) and `counted` are what receivers' answers do to paths; `interval` is that
+        of a path without limits of its own, ms.
+        """
         wire = [result.wire() for result in results]
-        arguments = [worker, epoch, lease_ms, wire, pauses]
+        arguments: list[Any] = [worker, epoch, lease_ms, wire, pauses]
+        if slows or fews or counted:
+            told = [[one.path, one.share, one.age, interval, one.own] for one in slows]
+            arguments += [told, list(fews), [one.wire() for one in counted]]
         return int(await scripts.run(self.client, "settle", self.base, arguments))
 
     async def flight(self, worker: str) -> list[tuple[bytes, str, bytes]]:

@@ -7,6 +7,7 @@ import msgspec
 from mta.queue.control import Gate
 from mta.queue.keys import Keys
 from mta.queue.link import Client
+from mta.throttle.pace import Pace, rate
 
 STEP = 500  # commands in one round trip
 
@@ -24,6 +25,9 @@ class PathState:
     connections: int = 0  # limit of its own, 0 = that of the settings
     rate: float = 0.0  # the same, messages per second
     paused_until: int = 0
+    stopped_until: int = 0  # by a rule of the shaping file
+    pace: float = 0.0  # messages per second that the receiver's answers leave, 0 = what the limits say
+    slow: float = 0.0  # factor on the rate, by a rule, 0 = none
     next: int = 0
     gate: str = ""
     reason: str = ""
@@ -32,6 +36,8 @@ class PathState:
         """In a word: suspended, paused, full, or open."""
         if self.gate:
             return self.gate
+        if self.stopped_until > now:
+            return "suspended"
         if self.paused_until > now:
             return "paused"
         return "full" if self.connections and self.open - self.idle >= self.connections else "open"
@@ -58,6 +64,7 @@ class Paths:
 
     async def _shard(self, base: str) -> dict[str, PathState]:
         states: dict[str, PathState] = {}
+        now = await self.now()
         keys = [key async for key in self.client.scan_iter(f"{base}path:*", count=STEP)]
         for start in range(0, len(keys), STEP):
             pipe = self.client.pipeline(transaction=False)
@@ -72,7 +79,7 @@ class Paths:
                 pool, _, site = name.partition("|")
                 if site != "*":
                     fields, *dues = rows[number * 4 : number * 4 + 4]
-                    states[name] = _read(pool, site, fields, [due for due in dues if due])
+                    states[name] = _read(pool, site, fields, [due for due in dues if due], now)
         for lane, rows_ in (await self.client.hgetall(f"{base}shelved")).items():
             _, pool, site, _ = lane.decode().split("|", 3)
             if site != "*":
@@ -99,7 +106,7 @@ class Paths:
                 state.gate, state.reason = read.state, read.reason
 
 
-def _read(pool: str, site: str, fields: dict[bytes, bytes], dues: list[float]) -> PathState:
+def _read(pool: str, site: str, fields: dict[bytes, bytes], dues: list[float], now: int) -> PathState:
     state = PathState(pool, site, ready=int(fields.get(b"n", 0)), paused_until=int(fields.get(b"pause", 0)))
     for name, value in fields.items():
         if name.startswith(b"o:"):
@@ -107,4 +114,10 @@ def _read(pool: str, site: str, fields: dict[bytes, bytes], dues: list[float]) -
         elif name.startswith(b"i:"):
             state.idle += int(value)
     state.next = max(int(min(dues)), state.paused_until) if dues else 0
+    state.stopped_until = int(fields.get(b"stop", 0))
+    if int(fields.get(b"slowed", 0)) > now:
+        state.slow = float(fields[b"slow"])
+    if b"top" in fields:
+        top, base, at = (float(fields[name]) for name in (b"top", b"base", b"cut"))
+        state.pace = rate(Pace(top, base, int(at)), now)
     return state

@@ -26,6 +26,7 @@ def places(text: str) -> dict[Path, int]:
     """
     found: dict[Path, int] = {}
     table: Path = ()
+    many: dict[Path, int] = {}
     path: Path = ()
     head: list[str] = []  # of the statement under way, before its =
     start, line, item, value = 1, 1, 0, False
@@ -36,6 +37,10 @@ def places(text: str) -> dict[Path, int]:
             if not value and (name := "".join(head).strip()):
                 table = _keys(name.strip("[]"))
                 found.setdefault(table, start)
+                if name.startswith("[["):  # one of many: each by its number
+                    many[table] = many.get(table, -1) + 1
+                    table = (*table, str(many[table]))
+                    found[table] = start
             head, value = [], False
         elif not value:
             if word == "=":

@@ -15,7 +15,9 @@ from typing import Any, Final, NoReturn, TypeVar
 from mta.throttle import terms
 from mta.throttle.limits import BUILT_IN, Given, Limits, contradiction
 from mta.throttle.lines import Path, place, places
-from mta.throttle.shaping import Shaping
+from mta.throttle.reactions import KEYS as RULE_KEYS
+from mta.throttle.reactions import MOST_RULES, BadRule, Rule, by_class, rule
+from mta.throttle.shaping import EVERY_OTHER, Reactions, Shaping
 from mta.throttle.site import named
 
 MOST_TEXT: Final = 1 << 20  # characters
@@ -23,9 +25,9 @@ MOST_SECTIONS: Final = 4096
 MOST_NAMES: Final = 1024  # patterns, or domains, of one provider
 LIMITS: Final = tuple(each.name for each in fields(Given))
 KEYS: Final[dict[str, tuple[str, ...]]] = {
-    "default": LIMITS,
-    "provider": ("mx", "domains", *LIMITS),
-    "domain": ("provider", *LIMITS),
+    "default": (*LIMITS, "reactions"),
+    "provider": ("mx", "domains", *LIMITS, "reactions"),
+    "domain": ("provider", *LIMITS, "reactions"),
 }
 
 _PROVIDER = re.compile(r"[a-z][a-z0-9_-]{0,62}")  # no dot: a provider's name is never a domain's
@@ -69,15 +71,16 @@ class _File:
     own: dict[str, Limits] = field(default_factory=dict)
     domains: dict[str, str] = field(default_factory=dict)
     hosts: dict[str, str] = field(default_factory=dict)
+    reactions: dict[str, Reactions] = field(default_factory=dict)  # by site, "*" for every other
 
     def read(self, document: Mapping[str, Any]) -> Shaping:
         for key in LIMITS:
             if key in document:
                 self._fail((key,), "stands above every section; write it under [default]")
         self._known((), document, KEYS, "section")
-        default = self._merged(
-            ("default",), self._table(("default",), document.get("default", {})), self.base
-        )
+        table = self._table(("default",), document.get("default", {}))
+        default = self._merged(("default",), table, self.base)
+        self.reactions[EVERY_OTHER] = self._reactions(("default",), table, {})
         providers = self._sections("provider", document)
         domains = self._sections("domain", document)
         for name, table in providers.items():
@@ -89,7 +92,8 @@ class _File:
         for name, table in providers.items():
             if not table.get("mx") and not table.get("domains") and name not in by_hand:
                 self._fail(("provider", name), "nothing belongs to it; give it `mx` patterns or `domains`")
-        return Shaping(default, self.own, self.domains, self.hosts, frozenset(providers))
+        reactions = self.reactions if any(self.reactions.values()) else {}
+        return Shaping(default, self.own, self.domains, self.hosts, frozenset(providers), reactions)
 
     def _sections(self, kind: str, document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         value = document.get(kind, {})
@@ -119,6 +123,8 @@ class _File:
         limits = self._merged(path, table, default)
         if any(key in table for key in LIMITS):
             self.own[name] = limits
+        if "reactions" in table:
+            self.reactions[name] = self._reactions(path, table, self.reactions[EVERY_OTHER])
 
     def _claim(
         self,
@@ -160,17 +166,36 @@ class _File:
                 self._fail(at, f"no provider is named {terms.shown(provider)}; {near}")
             if listed not in (None, provider):
                 self._fail(at, f"[provider.{listed}] claims this domain too; leave it to one of them")
-        if any(key in table for key in LIMITS):
+        if any(key in table for key in (*LIMITS, "reactions")):
             site = named(domain)
             if site in providers:
                 self._fail(path, "a provider has this name; give the provider another")
             parent = default if provider is None else self.own.get(provider, default)
             self.own[site] = self._merged(path, table, parent)
             self.domains[domain] = site
+            inherited = self.reactions.get(provider or EVERY_OTHER, self.reactions[EVERY_OTHER])
+            self.reactions[site] = self._reactions(path, table, inherited)
         elif provider is None:
             self._fail(path, "says nothing; give it a limit or a `provider`, or remove it")
         else:
             self.domains[domain] = provider
+
+    def _reactions(self, path: Path, table: Mapping[str, Any], inherited: Reactions) -> Reactions:
+        """Return a section's rules by class; a class it has no rule for keeps those of the wider section."""
+        given, path = table.get("reactions", []), (*path, "reactions")
+        if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
+            self._fail(path, f"is a list of rules; write [[{_dotted(path)}]] above each")
+        if len(given) > MOST_RULES:
+            self._fail(path, f"has {len(given)} rules, over {MOST_RULES}; merge some")
+        rules: list[Rule] = []
+        for number, one in enumerate(given):
+            at = (*path, str(number))
+            self._known(at, one, RULE_KEYS, "key")
+            try:
+                rules.append(rule(f"{_dotted(path[:-1])}.{number}", one))
+            except BadRule as error:
+                self._fail((*at, error.key), str(error))
+        return {**inherited, **by_class(rules)}
 
     def _merged(self, path: Path, table: Mapping[str, Any], parent: Limits) -> Limits:
         given = Given(

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mta.throttle.limits import BUILT_IN, Limits
+from mta.throttle.reactions import Rule
 from mta.throttle.site import named, plain
 
+Reactions = Mapping[str, tuple[Rule, ...]]  # by class of answer
 EVERY_OTHER = "*"  # the row of a table for sites without one of their own
 
 
@@ -21,6 +23,7 @@ class Shaping:
     domains: Mapping[str, str] = field(default_factory=dict)  # recipient domain -> site
     hosts: Mapping[str, str] = field(default_factory=dict)  # MX host, or .suffix of one -> provider
     providers: frozenset[str] = frozenset()
+    reactions: Mapping[str, Reactions] = field(default_factory=dict)  # by site, "*" for every other
 
     def site(self, domain: str, exchangers: Sequence[str]) -> str:
         """Return the site of a domain whose MX hosts are `exchangers`, best first, equal ones by name.
@@ -49,6 +52,11 @@ class Shaping:
     def limits(self, site: str) -> Limits:
         """Return the limits of a site: its own where a section gives some, else the default."""
         return self.own.get(site, self.default)
+
+    def rules(self, site: str, cls: str) -> tuple[Rule, ...]:
+        """Return the rules for answers of a class from a site."""
+        found = self.reactions.get(site) or self.reactions.get(EVERY_OTHER)
+        return found.get(cls, ()) if found else ()
 
     def table(self) -> dict[str, Limits]:
         """Return the limits of each site that has its own, and under "*" those of every other."""

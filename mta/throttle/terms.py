@@ -11,6 +11,8 @@ from mta.throttle.rate import parse as rate_of
 NO_LIMIT: Final = "none"
 
 _LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"  # real mail hosts have underscores, whatever the RFCs say
+_SPAN = re.compile(r"([0-9]{1,7})(s|m|h|d)")
+_UNITS: Final = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
 
@@ -38,6 +40,15 @@ def count(key: str, value: object) -> int:
         return value
     cure = "; to stop mail to a site, suspend it" if key == "connections" and value == 0 else ""
     raise BadTerm(f"is {shown(value)}; write a whole number from 1 to {MOST[key]}{cure}")
+
+
+def span(value: object) -> int:
+    """Return a time such as "30s", "10m", "2h" or "1d" in ms, at most 30 days; raise BadTerm."""
+    found = _SPAN.fullmatch(value) if isinstance(value, str) else None
+    ms = int(found[1]) * _UNITS[found[2]] if found else 0
+    if not 0 < ms <= 30 * _UNITS["d"]:
+        raise BadTerm(f'is {shown(value)}; write a time such as "30s", "10m", "2h" or "1d", at most "30d"')
+    return ms
 
 
 def pattern(text: str) -> str:

@@ -23,6 +23,7 @@ from mta.throttle.window import wait_ms, zone
 from mta.verdict import Deferred, Delivered, Failed, Stage, Verdict
 from mta.workers import outcome as outcomes
 from mta.workers import prepare
+from mta.workers.answers import Answers
 from mta.workers.contents import ContentGone
 from mta.workers.dispatch import Dispatch
 from mta.workers.outcome import Hop, Judged
@@ -57,6 +58,7 @@ class Delivery:
         self.hand_in = hand_in
         self.wake = wake
         self.chance = random.Random()
+        self.answers = Answers(wake)  # the settler's, in a worker
         self.flying: dict[bytes, Item] = {}
         self.dispatch = Dispatch(plan, doors, self, pause, wake)
         self._second = 0
@@ -135,7 +137,7 @@ class Delivery:
 
     def attempted(self, item: Item, verdict: Verdict, hop: Hop) -> None:
         """An attempt has ended before a session could carry it."""
-        self.hand_in(self.outcome(item, verdict, hop))
+        self.hand_in(self.outcome(item, verdict, hop, time.monotonic()))
 
     def unsendable(self, work: Work, why: str) -> None:
         """Set a message aside that can't be made or must not reach the wire."""
@@ -154,7 +156,9 @@ class Delivery:
             self.doors.journal.answered(work.item.id, verdict.reply.code, verdict.reply.text)
         if work.began:
             self.doors.timed("smtp_transaction_seconds", time.monotonic() - work.began)
-        self.hand_in(self.outcome(work.item, verdict, session.hop))
+        self.hand_in(self.outcome(work.item, verdict, session.hop, work.began))
+        if type(verdict) is Delivered:
+            self.answers.good(session.path, work.began)
 
     def back(self, work: Work) -> None:
         """It had no effect: anyone may try it."""
@@ -171,11 +175,16 @@ class Delivery:
 
     # verdicts
 
-    def outcome(self, item: Item, verdict: Verdict, hop: Hop) -> Result:
-        """Return the result of an attempt, and note an address that is to be suppressed."""
+    def outcome(self, item: Item, verdict: Verdict, hop: Hop, began: float = 0.0) -> Result:
+        """Return the result of an attempt, and note an address that is to be suppressed and what a refusal tells.
+
+        `began` is when the attempt did (time.monotonic), 0 where nobody knows any more.
+        """
         judged = (
             Judged() if isinstance(verdict, Delivered) else self.doors.classify(verdict.reply, verdict.stage)
         )
+        if began and judged.cls:
+            self._answered(item.lane, verdict, judged.cls, began)
         self.doors.counted("attempts_total", verdict.stage.value, _OUTCOMES[type(verdict)])
         if isinstance(verdict, Deferred) and verdict.unsure:
             self.doors.counted("messages_unsure_total", item.lane.split("|")[2])
@@ -188,6 +197,13 @@ class Delivery:
             tenant = item.lane.split("|")[3]
             self._bad.append((tenant, item.record.rcpt, judged.cls))
         return result
+
+    def _answered(self, lane: str, verdict: Verdict, cls: str, began: float) -> None:
+        _, pool, site, _ = lane.split("|", 3)
+        path = f"{pool}|{site}"
+        known = self.dispatch.paths.table.get(path)
+        rules = self.plan.shaping.rules(site, cls)
+        self.answers.bad(path, cls, verdict.stage, began, known.open if known else 1, rules)
 
     def _routed_again(self, item: Item) -> str:
         """Return the lane a message is retried in: its domain may have moved to another site since it was accepted."""

@@ -3,9 +3,11 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from mta.queue.lanes import MOST, Queue, Result
 from mta.queue.link import QueueDown
+from mta.workers.answers import Answers, Heard
 
 RETRY_SECONDS = 0.5
 
@@ -50,6 +52,8 @@ class Settler:
         self.lease = lease
         self.waiting: list[Result] = []
         self.pauses: dict[str, int] = {}
+        self.answers = Answers(self._stir)
+        self.interval = 0.0  # ms per message on a path without limits of its own
         self.lost = 0
         self._news = asyncio.Event()
         self._quiet = asyncio.Event()
@@ -67,9 +71,19 @@ class Settler:
         self._news.set()
         self._quiet.clear()
 
+    def _stir(self) -> None:
+        self._news.set()
+        self._quiet.clear()
+
     async def drained(self) -> None:
         """Wait until everything handed in is written."""
         await self._quiet.wait()
+
+    def _told(self, heard: Heard) -> dict[str, Any]:
+        return {
+            "slows": list(heard.slows.values()), "fews": list(heard.fews.items()),
+            "counted": list(heard.counted.values()), "interval": self.interval,
+        }  # fmt: skip
 
     def drop(self) -> list[Result]:
         """Forget what is not written yet (the lease is lost: it belongs to another now)."""
@@ -86,7 +100,7 @@ class Settler:
         """Write results for ever; raise LostLease when the lease is gone."""
         while True:
             await self._news.wait()
-            if not self.waiting and not self.pauses:
+            if not self.waiting and not self.pauses and not self.answers.heard:
                 self._news.clear()
                 self._quiet.set()
                 continue
@@ -94,12 +108,14 @@ class Settler:
             await asyncio.sleep(0)
             batch, self.waiting = self.waiting[:MOST], self.waiting[MOST:]
             pauses, self.pauses = self.pauses, {}
+            heard = self.answers.take() if self.answers.heard else None
             asked_at = boot_clock()
             try:
                 await self.before(batch)
                 self.lost += await self.queue.settle(
-                    self.lease.worker, self.lease.epoch, self.lease.milliseconds, batch, list(pauses.items())
-                )
+                    self.lease.worker, self.lease.epoch, self.lease.milliseconds, batch, list(pauses.items()),
+                    **(self._told(heard) if heard else {}),
+                )  # fmt: skip
             except QueueDown:
                 self._keep(batch, pauses)
                 await asyncio.sleep(RETRY_SECONDS)

@@ -45,6 +45,8 @@ class Worker:
         self.lease = Lease(plan.name, plan.lease_ms)
         self.settler = Settler(doors.queue, self.lease)
         self.delivery = Delivery(plan, doors, self.lease, self.settler.add, self.settler.pause, self.wake)
+        self.delivery.answers = self.settler.answers
+        self.settler.interval = plan.defaults.wire()[0]
         self.settler.before = self.delivery.before_settle
         self.settler.settled = self.delivery.settled
         self.window = Window(plan.in_flight)
@@ -62,6 +64,7 @@ class Worker:
     def replan(self, plan: Plan) -> None:
         """Use new settings from the next message on."""
         self.plan = plan
+        self.settler.interval = plan.defaults.wire()[0]
         self.delivery.replan(plan)
 
     def drain(self) -> None:

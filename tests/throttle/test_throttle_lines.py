@@ -48,7 +48,8 @@ def test_every_statement_has_its_line() -> None:
         (*two, "f"): 19,
         (*two, "f", "1"): 19,
         ("tables",): 20,
-        ("tables", "h"): 21,
+        ("tables", "0"): 20,
+        ("tables", "0", "h"): 21,
         ("last",): 22,
     }
 

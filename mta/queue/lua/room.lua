@@ -7,7 +7,7 @@ local limits = call('EXISTS', P .. 'limits') == 1
 local out = {}
 for i, path in ipairs(A[1]) do
   local site = string.match(path, '|(.*)$')
-  local state = call('HMGET', P .. 'path:' .. path, 'n', 'pause')
+  local state = call('HMGET', P .. 'path:' .. path, 'n', 'pause', 'stop')
   local room = A[3]
   local interval = A[4]
   if limits then
@@ -18,7 +18,7 @@ for i, path in ipairs(A[1]) do
   end
   if interval > 0 then room = math.min(room, math.max(64, A[2] * 1000 / interval)) end
   if gates and call('HEXISTS', P .. 'gates', 's|' .. site) == 1 then room = 0 end
-  if tonumber(state[2] or 0) > NOW + A[2] * 1000 then room = 0 end
+  if math.max(tonumber(state[2] or 0), tonumber(state[3] or 0)) > NOW + A[2] * 1000 then room = 0 end
   out[i] = math.max(0, math.floor(room - tonumber(state[1] or 0)))
 end
 return out

@@ -1,12 +1,14 @@
 #!lua flags=allow-oom
--- parts: lanes lease
+-- parts: lanes lease pace react
 -- Write verdicts back: out of flight, into the event stream, the totals and, for a retry, the wheel.
--- A = { worker, epoch, lease, results, pauses }
+-- A = { worker, epoch, lease, results, pauses, slows, fews, reactions }
 --   results  { { op, id, lane, item, wait, scope, kind, body, field, value, ... }... }  (<= 256)
 --     op 1 final: gone; 2 retry: `item` waits `wait` ms; 3 back: `item` returns to the head of its lane
 --     kind  the total to count in ("" = none); body  suffix of the content to release ("" = none)
 --     from field on: the event's fields, none = no event
 --   pauses   { { path, ms }... } paths that nobody shall try before that time
+--   slows    { { path, share, age, interval, own }... } paths whose receiver said "too fast" (parts/react.lua)
+--   fews     { { path, connections }... } paths whose receiver refuses so many; reactions  what rules are to count
 -- Returns the number of results this worker no longer owned; those change nothing and write no event.
 -- Error LOST when the lease is no longer this worker's: nothing changed.
 local worker = A[1]
@@ -39,4 +41,7 @@ end
 for _, pause in ipairs(A[5]) do
   call('HSET', P .. 'path:' .. pause[1], 'pause', number(NOW + pause[2]))
 end
+for _, slow in ipairs(A[6] or {}) do slow_down(unpack(slow)) end
+for _, few in ipairs(A[7] or {}) do hold_back(few[1], few[2]) end
+for _, rule in ipairs(A[8] or {}) do react(rule) end
 return lost

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- parts: lanes lease terms draw permit
+-- parts: lanes lease terms draw pace permit
 -- Hand a worker batches it may send at once: class by class, within every limit, under its lease.
 -- A = { worker, epoch, want, high, most, lease, { interval, tolerance, connections, batch }, floor, reports, courier }
 --   want     messages at most (<= 256); most  batches at most; high: this many more of each, but of the two higher

@@ -1,4 +1,5 @@
 -- What a path allows at this moment: its rate (GCRA), its connections over all workers, its pauses and gates.
+local PACED_BURST = 50 -- ms: a pace that is being sought must not come in bursts
 local limits = call('EXISTS', P .. 'limits') == 1
 
 -- A path's state as one table, with the open and idle connections of all workers added up.
@@ -34,6 +35,15 @@ local function state_of(path)
       end
     end
   end
+  if s.slow and s.slowed > NOW and s.interval > 0 then s.interval = s.interval / s.slow end
+  if s.few then s.connections = math.min(s.connections, s.few + math.floor((NOW - s.fewer) / 30000)) end
+  if s.top then
+    local rate = paced(s.top, s.base, s.cut)
+    if rate > 0 and 1000 / rate > s.interval then
+      s.tolerance = s.interval > 0 and math.min(s.tolerance, PACED_BURST) or PACED_BURST
+      s.interval = 1000 / rate
+    end
+  end
   if s.interval > 0 then
     s.tat = s.tat or 0
     local most = NOW + s.tolerance + s.interval
@@ -57,6 +67,7 @@ end
 -- (-1: when its gate opens).
 local function permit(path, cls, s, room)
   if gates and call('HEXISTS', P .. 'gates', 's|' .. string.match(path, '|(.*)$')) == 1 then return 0, 0, -1 end
+  if s.stop and s.stop > NOW then return 0, 0, s.stop end
   -- A pause is for who would open a connection; one that is open and waits shows that the path works.
   local paused = s.pause and s.pause > NOW
   if paused and s.free == 0 then
