@@ -26,6 +26,7 @@ from mta.cli.run import check_config, demo, run
 from mta.cli.send import send
 from mta.cli.site import site
 from mta.cli.tenant import tenant
+from mta.cli.why import why
 
 
 class Program(click.Group):
@@ -95,5 +96,19 @@ for command in QUEUE_ORDERS:
     queue.add_command(command)
 tenant.add_command(tenant_evidence)
 main.add_command(guard)
-for command in (run, demo, check_config, send, tenant, campaign, queue, site, events, dkim, acl, install):
+for command in (
+    run,
+    demo,
+    check_config,
+    send,
+    tenant,
+    campaign,
+    queue,
+    site,
+    why,
+    events,
+    dkim,
+    acl,
+    install,
+):
     main.add_command(command)

@@ -105,6 +105,14 @@ def rows(raw: bytes) -> int:
     return int.from_bytes(raw[1:3], "big")
 
 
+def may_hold(raw: bytes, text: bytes) -> bool:
+    """Return whether a pack can have `text` in it: a tenth of what opening it costs. True for what can't be read."""
+    try:
+        return text in zlib.decompressobj().decompress(raw[HEAD:], MOST_BYTES)
+    except zlib.error:
+        return True
+
+
 def decode(raw: bytes) -> Pack:
     """Return the Pack of `encode`'s bytes; raise NewerFormat or ValueError."""
     if raw[0] != FORMAT:

@@ -1,0 +1,239 @@
+"""The answer to why a message waits: one reason that decides, what else holds, and when it goes, about.
+
+The estimate is made of what stands now: limits, turns, what is ahead, the pace of sessions. It knows nothing of what
+comes later, so it is always "about", and there is none where one of its parts is not known.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mta.throttle.waiting.estimate import before, by_pace, by_rate, own_time, spent_until
+from mta.throttle.waiting.facts import Closed, Facts, Path, Turn
+from mta.throttle.waiting.words import clock, many, ordinal, per_second
+
+SOON = 1000  # ms: nearer than that no time of day is told
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`state`: where it is; `reason`: a code of docs/why.md; `text`: the sentence; `at`: ms since 1970, 0 = unknown."""
+
+    state: str
+    reason: str
+    text: str
+    at: int = 0
+    ahead: int = 0  # messages of its path that go before it
+    also: tuple[str, ...] = ()  # what else keeps it, in words
+
+
+def why(facts: Facts) -> Answer:
+    """Return the answer for one message; never raises."""
+    if not facts.known:
+        looked = "; looked through: " + ", ".join(facts.looked) if facts.looked else ""
+        return Answer("unknown", "not_found", f"not found{looked}")
+    if facts.final is not None:
+        one = facts.final
+        said = f": {one.said}" if one.said else ""
+        when = f", {clock(one.at, facts.now)}" if one.at else ""
+        return Answer("finished", one.kind, f"finished: {one.kind}{when}{said}", one.at)
+    if facts.flight is not None:
+        return _flying(facts)
+    if facts.later is not None:
+        return _later(facts)
+    stops = list(_stops(facts))
+    if facts.packed is not None and facts.packed.where != "shelf":
+        return _packed(facts, stops)
+    return _lane(facts, stops)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    """Something that keeps it whatever its turn: until a time, or until somebody acts (`at` 0)."""
+
+    reason: str
+    text: str
+    at: int
+
+
+def _flying(facts: Facts) -> Answer:
+    assert facts.flight is not None
+    worker, lease = facts.flight.worker, facts.flight.lease_ms
+    if lease <= 0:
+        text = f"worker {worker} had it in hand and its lease is over; another one returns it to its lane"
+        return Answer("in_flight", "lease_over", text, facts.now)
+    text = f"worker {worker} has it in hand and sends it now; its lease ends {clock(facts.now + lease, facts.now)}"
+    return Answer("in_flight", "sending", text, facts.now)
+
+
+def _later(facts: Facts) -> Answer:
+    one = facts.later
+    assert one is not None
+    also = tuple(stop.text for stop in _stops(facts))
+    at, when = max(one.at, facts.now), clock(max(one.at, facts.now), facts.now)
+    if one.attempts:
+        said = f" after {_shown(one.reply)}" if one.reply else ""
+        text = f"waits for attempt {one.attempts + 1}{said}; about {when}"
+        if facts.expires and at >= facts.expires:
+            text = f"{text}, when its lifetime is over"
+        return Answer("scheduled", "retry", text, at, also=also)
+    if one.window:
+        return Answer(
+            "scheduled", "window", f"outside its delivery window; opens about {when}", at, also=also
+        )
+    return Answer("scheduled", "not_before", f"its time has not come; about {when}", at, also=also)
+
+
+def _stops(facts: Facts) -> Iterator[_Stop]:
+    for one in facts.closed:
+        until = f", until {clock(one.until, facts.now)}" if one.until else ", until somebody opens it"
+        yield _Stop(one.state, f"{one.scope} is {one.state}{_because(one)}{until}", one.until)
+    if facts.workers == 0:
+        yield _Stop("no_worker", "no worker has a lease: nothing sends", 0)
+    if facts.opens > facts.now:
+        text = f"outside its delivery window, which opens {clock(facts.opens, facts.now)}"
+        yield _Stop("window", text, facts.opens)
+    for own in facts.own:
+        at = spent_until(own, facts.now)
+        if not at:
+            continue
+        if own.per_day and own.used >= own.per_day:
+            text = (
+                f"{own.scope}: its {own.per_day:,} messages of today are sent; on from {clock(at, facts.now)}"
+            )
+            yield _Stop("quota", text, at)
+        else:
+            text = f"{own.scope}: its own rate of {per_second(own.interval)} is used up until {clock(at, facts.now)}"
+            yield _Stop("own_rate", text, at)
+    path = facts.path
+    if path is not None and path.paused_until > facts.now and path.idle == 0:
+        by = f" by {_shown(path.paused_by)}" if path.paused_by else ""
+        yield _Stop(
+            "paused",
+            f"{path.site}: paused until {clock(path.paused_until, facts.now)}{by}",
+            path.paused_until,
+        )
+
+
+def _first(stops: list[_Stop]) -> _Stop:
+    """Return the stop that decides: one whose end nobody knows, else the one that lasts longest."""
+    return min(stops, key=lambda stop: (stop.at != 0, -stop.at))
+
+
+def _because(one: Closed) -> str:
+    who = f" by {one.by}" if one.by else ""
+    return f"{who} ({_shown(one.reason)})" if one.reason else who
+
+
+def _lane(facts: Facts, stops: list[_Stop]) -> Answer:
+    ahead, own_ahead = _ahead(facts)
+    at = _time(facts, stops, ahead, own_ahead)
+    limits = list(_limits(facts))
+    state = "packed" if facts.packed is not None else "held" if facts.closed else "waiting"
+    turn = _turn(facts)
+    if stops:
+        first = _first(stops)
+        also = [stop.text for stop in stops if stop is not first] + [text for _, text in limits] + turn
+        text = _said([first.text], at if first.at else 0, facts.now)
+        return Answer(state, first.reason, text, at, ahead, tuple(also))
+    if limits:
+        reason, text = limits[0]
+        also = [other for _, other in limits[1:]]
+        return Answer(state, reason, _said([text, *turn], at, facts.now), at, ahead, tuple(also))
+    if facts.packed is not None:
+        site = facts.path.site if facts.path else "its site"
+        text = f"{site}: in a pack behind {many(ahead, 'message')}; opened as its lane runs dry"
+        return Answer(state, "shelf", _said([text], at, facts.now), at, ahead)
+    if ahead:
+        text = f"{many(ahead, 'message')} of its path {'goes' if ahead == 1 else 'go'} before it"
+        return Answer(state, "turn", _said([*turn, text], at, facts.now), at, ahead)
+    return Answer(state, "next", _said(["next in turn"], at, facts.now), at, 0)
+
+
+def _packed(facts: Facts, stops: list[_Stop]) -> Answer:
+    one = facts.packed
+    assert one is not None
+    also = tuple(stop.text for stop in stops)
+    if one.where == "opening":
+        return Answer("packed", "opening", "its pack is being opened; it enters a lane now", 0, 0, also)
+    if stops:
+        first = _first(stops)
+        rest = tuple(stop.text for stop in stops if stop is not first)
+        return Answer("packed", first.reason, first.text, 0, facts.ahead, rest)
+    text = f"in the store behind {many(facts.ahead, 'recipient')} of its campaign"
+    if one.ready >= one.ready_most > 0 and not one.asked:
+        text = f"{text}; enough {facts.cls} mail is ready ({one.ready:,} in lanes, opened below {one.ready_most:,})"
+        return Answer("packed", "ready_full", text, 0, facts.ahead, also)
+    return Answer("packed", "expander", f"{text}; an expander opens packs by turns", 0, facts.ahead, also)
+
+
+def _limits(facts: Facts) -> Iterator[tuple[str, str]]:
+    """Give what limits its path now, what binds most first."""
+    path = facts.path
+    if path is None:
+        return
+    rate_at = by_rate(path.interval, path.tolerance, path.tat, facts.now, 0)
+    # Of four connections or more one is kept for the classes above bulk.
+    most = path.connections - 1 if facts.cls == "bulk" and path.connections >= 4 else path.connections
+    found = []
+    if path.interval > 0 and rate_at > facts.now:
+        text = f"{path.site}: rate of {per_second(path.interval)} is used up until {clock(int(rate_at), facts.now)}"
+        found.append(("rate", text))
+    if path.connections and path.busy >= most:
+        kept = " (one is kept for higher classes)" if path.busy < path.connections else ""
+        found.append(
+            ("connections", f"{path.site}: {path.busy} of {path.connections} connections in use{kept}")
+        )
+    if facts.higher:
+        found.append(("class", f"{many(facts.higher, 'message')} of higher classes before it"))
+    yield from found
+
+
+def _turn(facts: Facts) -> list[str]:
+    said = []
+    for turn in (facts.tenant, facts.campaign):
+        if turn is not None and turn.others:
+            said.append(f"{turn.name} is {ordinal(turn.place)} in turn of {len(turn.others) + 1}")
+    return said
+
+
+def _ahead(facts: Facts) -> tuple[int, dict[str, int]]:
+    """Return what goes before it on its path, and of each scope's own messages."""
+    of_tenant = before(facts.campaign, facts.ahead)
+    return before(facts.tenant, of_tenant) + facts.higher, {"campaign": facts.ahead, "tenant": of_tenant}
+
+
+def _time(facts: Facts, stops: list[_Stop], ahead: int, own_ahead: dict[str, int]) -> int:
+    path = facts.path
+    if path is None or any(not stop.at for stop in stops):
+        return 0
+    times = [float(facts.now), *(float(stop.at) for stop in stops)]
+    start = int(max(times))
+    paced = _paced(path, start, ahead)
+    if paced is None:
+        return 0
+    times.append(paced)
+    for own in facts.own:
+        times.append(own_time(own, facts.now, own_ahead.get(own.scope.partition(" ")[0], ahead)))
+    return int(max(times))
+
+
+def _paced(path: Path, start: int, ahead: int) -> float | None:
+    limited = by_rate(path.interval, path.tolerance, path.tat, start, ahead) if path.interval > 0 else None
+    paced = by_pace(path, start, ahead)
+    if limited is None or paced is None:
+        return (
+            limited if paced is None else paced
+        )  # a rate alone is what the path keeps to, when sessions can
+    return max(limited, paced)
+
+
+def _said(parts: list[str], at: int, now: int) -> str:
+    when = [] if not at else ["within a second"] if at - now < SOON else [f"about {clock(at, now)}"]
+    return "; ".join([*parts, *when])
+
+
+def _shown(text: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in text[:200])
+
+
+__all__ = ["Answer", "Facts", "Turn", "why"]
