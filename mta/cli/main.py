@@ -20,6 +20,7 @@ from mta.cli.evidence import tenant_evidence
 from mta.cli.failure import INTERRUPTED, SOFTWARE, USAGE, Failure, failure_of
 from mta.cli.guard import guard
 from mta.cli.install import install
+from mta.cli.probe import probe
 from mta.cli.queue import queue
 from mta.cli.queue_orders import ORDERS as QUEUE_ORDERS
 from mta.cli.run import check_config, demo, run
@@ -106,6 +107,7 @@ for command in (
     queue,
     site,
     why,
+    probe,
     events,
     dkim,
     acl,
