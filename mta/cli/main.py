@@ -9,6 +9,7 @@ import click
 
 from mta import __version__
 from mta.cli.acl import acl
+from mta.cli.audit import audit
 from mta.cli.campaign_check import campaign_check
 from mta.cli.campaign_orders import ORDERS
 from mta.cli.campaign_report import campaign_report
@@ -111,6 +112,7 @@ for command in (
     events,
     dkim,
     acl,
+    audit,
     install,
 ):
     main.add_command(command)

@@ -4,13 +4,16 @@ import getpass
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from mta.cli import documents
 from mta.cli.answers import fresh_key, order
 from mta.cli.door import door
+
+if TYPE_CHECKING:
+    from mta.cli.door import Door
 
 OPERATOR = "operator"  # whose orders concern all tenants (docs/protocol.md)
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -52,7 +55,7 @@ async def give(
     connections: int | None = None,
 ) -> dict[str, str]:
     """Give an order and return the engine's answer; raise Failure when it is refused or nobody answers."""
-    document: dict[str, Any] = {"op": op, "scope": scope, "by": by or _by()}
+    document: dict[str, Any] = {"op": op, "scope": scope, "by": by or whoami()}
     if reason:
         document["reason"] = reason
     if span:
@@ -61,7 +64,19 @@ async def give(
         given = {"rate": rate, "connections": connections}
         document["limit"] = {name: value for name, value in given.items() if value is not None}
     async with door(config) as opened:
-        return await order(opened, "control", owner, fresh_key(op), documents.encode(document))
+        return await order_noted(opened, owner, fresh_key(op), document)
+
+
+async def order_noted(opened: "Door", owner: str, key: str, document: dict[str, Any]) -> dict[str, str]:
+    """Give a control document as an order and return its answer; the audit log knows of it before the engine does."""
+    from mta.queue.audit import AuditLog, subject
+
+    scope: dict[str, str] = document["scope"]
+    ((kind, value),) = ((name, text) for name, text in scope.items() if name != "tenant" or len(scope) == 1)
+    told = {"key": key, "tenant": owner, "reason": document.get("reason", ""), "by": document.get("by", "")}
+    log = AuditLog(opened.client, opened.keys)
+    await log.note(whoami(), f"{kind}.{document['op']}", subject(kind, value, owner), **told)
+    return await order(opened, "control", owner, key, documents.encode(document))
 
 
 def said(op: str, what: str, answer: dict[str, str], span: str | None = None) -> str:
@@ -84,7 +99,8 @@ def said(op: str, what: str, answer: dict[str, str], span: str | None = None) ->
     return f"{what} {'is released' if op == 'release' else 'goes on'}"
 
 
-def _by() -> str:
+def whoami() -> str:
+    """Return who runs this command, as user@host."""
     try:
         return f"{getpass.getuser()}@{socket.gethostname()}"
     except (KeyError, OSError):

@@ -9,6 +9,7 @@ from mta.cli.answers import fresh_key, order
 from mta.cli.door import awaited, door
 from mta.cli.failure import DATA, NO_INPUT, Failure
 from mta.cli.options import config_option, json_option
+from mta.cli.orders import whoami
 
 
 @click.group()
@@ -97,8 +98,13 @@ async def set_tenant(config: Path | None, file: Path, as_json: bool) -> None:
     name = document.get("id")
     if not isinstance(name, str) or not name:
         raise Failure(DATA, f"{file}: `id` is missing; it names the tenant")
+    from mta.queue.audit import AuditLog
+
+    key = fresh_key("tenant")
     async with door(config) as opened:
-        answer = await order(opened, "tenant", name, fresh_key("tenant"), documents.encode(document))
+        log = AuditLog(opened.client, opened.keys)
+        await log.note(whoami(), "tenant.change", f"tenant:{name}", key=key)
+        answer = await order(opened, "tenant", name, key, documents.encode(document))
     if as_json:
         show.json_line(answer)
     else:

@@ -152,6 +152,16 @@ class Archive:
 
 
 @dataclass(frozen=True, slots=True)
+class Audit:
+    """[audit]: the log of who read, held, released or changed what."""
+
+    keep: A[Duration, Bounds(86400, 4000 * 86400), "how long entries are kept"] = 400 * 86400.0
+    most: A[int, Bounds(1000, 100_000_000), "entries kept; the oldest above it go, and the log says so"] = (
+        1_000_000
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Events:
     """[events]"""
 
@@ -225,6 +235,7 @@ class Settings:
     inbound: Inbound = Inbound()
     web: Web = Web()
     archive: Archive = Archive()
+    audit: Audit = Audit()
     events: Events = Events()
     guard: Guard = Guard()
     log: Log = Log()

@@ -20,6 +20,7 @@ from mta.ingest.routing import Found, Routing
 from mta.ingest.sorter import Sorter
 from mta.metrics.meter import Meter
 from mta.net.resolver import Resolver, Unroutable
+from mta.queue.audit import AuditLog
 from mta.queue.campaigns import Campaigns
 from mta.queue.control import Control
 from mta.queue.intake import Intake
@@ -120,7 +121,8 @@ def _taking(settings: Settings, name: str, queueing: Queueing, *, express: bool)
         Rules(settings.tenants.open, (urgent, transactional, bulk)),
     )
     orders = Orders(campaigns, control, Sifting(client, keys), terms)
-    taking = Ingest(intake, mailroom, Office(campaigns, orders, suppressions, terms))
+    office = Office(campaigns, orders, suppressions, terms, AuditLog(client, keys))
+    taking = Ingest(intake, mailroom, office)
     meter = Meter(time.time())
     taking.counted = partial(meter.count, "messages_accepted_total")
     taking.refused_with = partial(meter.count, "ingress_rejected_total")

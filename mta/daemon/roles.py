@@ -118,6 +118,8 @@ async def _keeper(settings: Settings, name: str, queueing: Queueing) -> Role:
         memory_stop_percent=settings.queue.memory_stop,
         keep_entries_s=settings.archive.keep_entries,
         keep_events_s=settings.archive.keep_events,
+        keep_audit_s=settings.audit.keep,
+        audit_most=settings.audit.most,
         sites=assemble.site_limits(assemble.shaping(settings)),
     )
     meter = Meter(time.time())

@@ -14,6 +14,7 @@ from mta import __version__
 from mta.archive.archive import Archive, Entry
 from mta.event import event
 from mta.keeper.guard import Guard
+from mta.queue.audit import AuditLog
 from mta.queue.campaigns import Campaigns
 from mta.queue.control import Control, Scope
 from mta.queue.keys import Keys
@@ -34,6 +35,8 @@ class Settings:
     memory_stop_percent: int = 85  # above it no new mail is accepted: results must still have room
     keep_entries_s: float = 30 * 86400.0
     keep_events_s: float = 400 * 86400.0
+    keep_audit_s: float = 400 * 86400.0
+    audit_most: int = 1_000_000
     sites: Mapping[str, SiteLimits] = field(default_factory=dict)  # limits of the shaping file
 
 
@@ -248,6 +251,9 @@ class Keeper:
         """Remove archive files that are past their time, and campaigns that nobody can ask the archive for any more."""
         archive, settings = self.doors.archive, self.settings
         await asyncio.to_thread(archive.prune, time.time(), settings.keep_entries_s, settings.keep_events_s)
+        doors = self.doors
+        audit = AuditLog(doors.campaigns.client, doors.campaigns.keys)
+        await audit.trim(int((time.time() - settings.keep_audit_s) * 1000), settings.audit_most)
         before = int((time.time() - settings.keep_entries_s) * 1000)
         for tenant, campaign in await self.doors.campaigns.older(before):
             if (await self.doors.progress.totals(tenant, campaign))["queued"] == 0:

@@ -38,6 +38,11 @@ class Keys:
         return f"{self.prefix}submit:control"
 
     @property
+    def audit(self) -> str:
+        """The stream of who did what: the audit log."""
+        return f"{self.prefix}audit"
+
+    @property
     def dead(self) -> str:
         """The stream of refused entries."""
         return f"{self.prefix}dead"

@@ -25,6 +25,7 @@ from mta.keeper.guard import Doors as GuardDoors
 from mta.keeper.guard import Guard
 from mta.keeper.guard import Settings as GuardSettings
 from mta.keeper.keeper import Doors, Keeper, Settings
+from mta.queue.audit import AuditLog
 from mta.queue.campaigns import Campaigns
 from mta.queue.control import Control
 from mta.queue.guardbook import GuardBook
@@ -146,7 +147,7 @@ class Engine:
         self._ingest = Ingest(
             intake,
             mailroom,
-            Office(campaigns, orders, suppressions, terms),
+            Office(campaigns, orders, suppressions, terms, AuditLog(client, keys)),
         )
         doors = Doors(
             Upkeep(client, keys),
