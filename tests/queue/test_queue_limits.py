@@ -123,7 +123,7 @@ def test_a_tenant_and_its_campaign_each_give_what_their_buckets_give(
             taken = await worker.take(want, 1)
             now = taken.now
             near = set()
-            for slip in (-0.002, 0.0, 0.002):
+            for slip in (-0.005, 0.0, 0.005):  # what rounding to 0.001 ms comes to over a burst
                 near.add(min(one.take(now + slip, tats[scope], want)[0] for scope, one in buckets.items()))
             got = len(taken_items(taken))
             assert got in near
