@@ -79,6 +79,7 @@ async def memory(queued: int) -> dict[str, float]:
             await here.put(few)
             if name == "ready":
                 await here.opened(count)
+            await here.archived()
             found[name] = (await here.memory() - start) / count
     return found
 

@@ -25,6 +25,7 @@ from mta.queue.keys import Keys
 from mta.queue.lanes import OP_FINAL, PathDefaults, Queue, Report, Result
 from mta.queue.link import Client, Server, connect
 from mta.queue.sites import Sites
+from mta.queue.upkeep import Upkeep
 
 LEASE_MS = 600_000
 FREE = PathDefaults(connections=100_000, batch=64)  # limits are bench.shaping's affair
@@ -90,6 +91,12 @@ class Stand:
     async def memory(self) -> int:
         """Return the bytes that Redis holds."""
         return int((await self.client.info("memory"))["used_memory"])
+
+    async def archived(self) -> None:
+        """Forget the copies of entries that wait for the archive, as the keeper does within seconds."""
+        upkeep = Upkeep(self.client, self.keys)
+        while waiting := await upkeep.entries():
+            await upkeep.archived(list(waiting))
 
     async def ready(self) -> int:
         """Return how many bulk messages stand in lanes."""
