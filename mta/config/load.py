@@ -9,13 +9,13 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 
 from mta.config.rows import NAMES as ROWS
 from mta.config.rows import BadRow, Rows
 from mta.config.settings import Settings
 from mta.config.tree import BadValue, build, known, sections
+from mta.nearest import nearest
 
 SEARCHED = ("mta.toml", "/etc/mta/mta.toml")
 NOT_OURS = frozenset({"MTA_CORPORA"})  # read by tests, not by the engine
@@ -130,10 +130,10 @@ def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, object, str]]:
 
 def _nearest(name: str, names: Iterable[str]) -> str:
     names = sorted(names)
-    near = get_close_matches(name[:80], names, n=1, cutoff=0.5)
+    near = nearest(name, names)
     if not near:  # the right key in the wrong table is a common slip
-        near = [other for other in names if other.rpartition(".")[2] == name.rpartition(".")[2]]
-    return f"did you mean `{near[0]}`?" if near else "see config/mta.toml for all of them"
+        near = next((other for other in names if other.rpartition(".")[2] == name.rpartition(".")[2]), "")
+    return f"did you mean `{near}`?" if near else "see config/mta.toml for all of them"
 
 
 def _lines(text: str) -> dict[str, int]:

@@ -24,10 +24,11 @@ from mta.ingest.codes import (
     Refusal,
     Refused,
 )
+from mta.ingest.decoding import decode
 from mta.ingest.fields import identifier
 from mta.ingest.grammar import shown
-from mta.ingest.nearest import decode, suggestion
 from mta.message import Class
+from mta.nearest import suggestion
 
 CONTROL_LABEL: Final = "control"
 """The label of the control stream; the mail streams carry the labels of Class."""

@@ -8,10 +8,10 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from functools import partial
 from typing import Any, Final, NoReturn, TypeVar
 
+from mta.nearest import suggestion
 from mta.throttle import terms
 from mta.throttle.limits import BUILT_IN, Given, Limits, contradiction
 from mta.throttle.lines import Path, place, places
@@ -112,7 +112,7 @@ class _File:
     def _known(self, path: Path, table: Iterable[str], allowed: Iterable[str], what: str) -> None:
         for key in table:
             if key not in allowed:
-                self._fail((*path, key), f"unknown {what}; {_nearest(key, allowed)}")
+                self._fail((*path, key), f"unknown {what}; {suggestion(key, allowed)}")
 
     def _provider(self, name: str, table: Mapping[str, Any], default: Limits) -> None:
         path = ("provider", name)
@@ -162,7 +162,7 @@ class _File:
         if "provider" in table:
             at = (*path, "provider")
             if not isinstance(provider, str) or provider not in providers:
-                near = _nearest(str(provider), providers)
+                near = suggestion(str(provider), providers, "there is none in this file")
                 self._fail(at, f"no provider is named {terms.shown(provider)}; {near}")
             if listed not in (None, provider):
                 self._fail(at, f"[provider.{listed}] claims this domain too; leave it to one of them")
@@ -220,14 +220,6 @@ class _File:
     def _fail(self, path: Path, why: str, index: int | None = None) -> NoReturn:
         line = place(places(self.text), path if index is None else (*path, str(index)))
         raise ShapingError(f"{self.name}{f':{line}' if line else ''}: `{_dotted(path)}`: {why}")
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    names = sorted(known)
-    near = get_close_matches(name[:80], names, n=1, cutoff=0.5)
-    if near:
-        return f"did you mean `{near[0]}`?"
-    return f"known here: {', '.join(names[:12])}" if names else "there is none in this file"
 
 
 def _dotted(path: Path) -> str:

@@ -17,8 +17,8 @@ from mta.ingest import documents, grammar
 from mta.ingest.blobs import digests, fill
 from mta.ingest.checked import Addresses, Campaign, Content, Control, Limit, Message, Raw, Recipients, Scope
 from mta.ingest.codes import MEANING, Refused
+from mta.ingest.decoding import members
 from mta.ingest.entry import LABELS, Refusal, Submission, read
-from mta.ingest.nearest import members
 from mta.ingest.rows import RESERVED, rows, values
 from mta.message import Class
 from mta.tenancy import Profile

@@ -5,14 +5,13 @@ wordings that this file reads.
 """
 
 import re
-from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import TypeVar, get_args, get_type_hints
 
 import msgspec
 
 from mta.ingest.codes import BAD_JSON, MISSING_MEMBER, UNKNOWN_MEMBER, WRONG_TYPE, Refused
 from mta.ingest.grammar import shown
+from mta.nearest import suggestion
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -35,13 +34,6 @@ def decode(decoder: msgspec.json.Decoder[T], data: bytes, kind: type[T]) -> T:
         raise Refused(
             BAD_JSON, "`data` is nested too deeply; no document needs more than six levels"
         ) from error
-
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return the cure for an unknown name: the nearest known one, or all of them when none is near."""
-    names = sorted(known)
-    near = get_close_matches(name[:64], names, n=1, cutoff=0.6)
-    return f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(names)}"
 
 
 def _explained(message: str, kind: type[msgspec.Struct]) -> Refused:
