@@ -17,7 +17,7 @@ class Profile(msgspec.Struct, frozen=True, omit_defaults=True):
     urgent_quota: float = 0.0
     dkim: list[tuple[str, str]] = []  # (domain, selector); empty: every key found for the From domain
     pools: list[str] = []
-    review: bool = False
+    review: bool | None = None  # None: the first campaigns, where the engine looks at those of new tenants
     ip: str = "truncate"  # readers' addresses: keep | truncate | drop
     opens: bool = True
     clicks: bool = True

@@ -93,6 +93,9 @@ class Tenants:
     """[tenants]"""
 
     open: A[bool, "take mail of tenants that have sent no tenant document"] = True
+    review_first: A[
+        int, NONE_OR_MORE, "campaigns of a new tenant that wait until somebody has released so many; 0 = off"
+    ] = 0
     track_host: A[str, "host name in links of tenants without their own; empty = track.<From domain>"] = ""
     bounce_domain: A[str, "return-path domain of tenants without one; empty = bounces.<From domain>"] = ""
 

@@ -118,7 +118,7 @@ def _taking(settings: Settings, name: str, queueing: Queueing, *, express: bool)
         Putter(queues, sorter),
         control,
         terms,
-        Rules(settings.tenants.open, (urgent, transactional, bulk)),
+        Rules(settings.tenants.open, (urgent, transactional, bulk), settings.tenants.review_first),
     )
     orders = Orders(campaigns, control, Sifting(client, keys), terms)
     office = Office(campaigns, orders, suppressions, terms, AuditLog(client, keys))

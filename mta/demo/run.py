@@ -188,7 +188,7 @@ async def _wait_for_feedback(stage: Stage, story: Story, ends: float) -> None:
 
 async def _totals(stage: Stage, campaign: str) -> dict[str, int]:
     row = await stage.redis.hgetall(stage.keys.progress(TENANT, campaign))
-    return {name.decode(): int(value) for name, value in row.items()}
+    return {name.decode(): int(value) for name, value in row.items() if name not in (b"state", b"why")}
 
 
 def _final(totals: Mapping[str, int]) -> int:

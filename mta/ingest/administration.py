@@ -36,7 +36,8 @@ SCOPES: Final = {
     "resume": _EVERYWHERE,
     "limit": _EVERYWHERE,
     "purge": ("tenant", "campaign", "message", "recipient", "domain", "site"),
-    "release": ("campaign",),
+    "hold": ("campaign", "tenant"),
+    "release": ("campaign", "tenant"),
     "reject": ("campaign",),
     "close": ("campaign",),
 }
@@ -75,7 +76,7 @@ def tenant(document: wire.Tenant, owner: str) -> Profile:
         urgent_quota=_daily(document.urgent_quota, "urgent_quota"),
         dkim=[_key(key, f"dkim[{n}]") for n, key in enumerate(document.dkim or ())],
         pools=_pools(document.pools or []),
-        review=bool(document.review),
+        review=document.review,
         ip=one_of(privacy.ip or "truncate", "privacy.ip", ("keep", "truncate", "drop")),
         opens=privacy.opens is not False,
         clicks=privacy.clicks is not False,
@@ -156,6 +157,8 @@ def _scope(scope: wire.Scope, op: str, owner: str) -> Scope:
         raise Refused(
             OPERATOR_REQUIRED, f"`scope.{kind}` is shared by all tenants; submit with tenant `{OPERATOR}`"
         )
+    elif kind == "tenant" and op == "release":
+        raise Refused(OPERATOR_REQUIRED, f"a tenant does not release itself; submit with tenant `{OPERATOR}`")
     elif named not in (None, owner):
         raise Refused(
             TENANT_MISMATCH,

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from mta.address import Address, Mailbox
 from mta.ingest.documents import Blob
 from mta.tenancy import Profile
+from mta.throttle.canary import Canary
 from mta.throttle.rate import Rate
 from mta.throttle.window import Window
 
@@ -63,16 +64,6 @@ class Message:
     pool: str
     not_before: int | None
     expires: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Canary:
-    """A first share that is sent alone; over a bound the rest waits, else `then`: go or hold."""
-
-    share: float
-    then: str
-    max_bounce: float
-    max_complaint: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ NO_RECIPIENT: Final = "no_recipient"
 UNSUBSCRIBE_REQUIRED: Final = "unsubscribe_required"
 BAD_COLUMN: Final = "bad_column"
 BAD_SCOPE: Final = "bad_scope"
+NOT_HELD: Final = "not_held"
 # One row, or the merge values of a message.
 BAD_ROW: Final = "bad_row"
 UNKNOWN_FIELD: Final = "unknown_field"
@@ -100,6 +101,7 @@ MEANING: Final[dict[str, str]] = {
     NO_RECIPIENT: "`to`, `cc` and `bcc` are all empty, or `addresses` is",
     UNSUBSCRIBE_REQUIRED: "a bulk campaign cannot set `unsubscribe` to false",
     BAD_COLUMN: "`columns` lacks `email`, names a column twice, or a name is not valid",
+    NOT_HELD: "nothing of that campaign or tenant waits for a decision; `why` says what became of it",
     BAD_SCOPE: "`scope` is not one of the shapes that this `op` takes",
     BAD_ROW: "a row is not an array with one string, number, true, false or null per column",
     UNKNOWN_FIELD: "the content uses a merge field that has no column (or `vars` member) and no default",

@@ -82,6 +82,9 @@ class Canary(Struct, forbid_unknown_fields=True):
     then: str | None = None
     max_bounce: float | None = None
     max_complaint: float | None = None
+    max_deferral: float | None = None
+    least: int | None = None
+    wait: str | None = None
 
 
 class Campaign(Struct, forbid_unknown_fields=True):

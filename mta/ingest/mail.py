@@ -7,7 +7,7 @@ from mta.address import Mailbox
 from mta.identity import message_id
 from mta.ingest import documents as wire
 from mta.ingest.blobs import check_sender
-from mta.ingest.checked import Campaign, Canary, Content, Message, Raw, Recipients
+from mta.ingest.checked import Campaign, Content, Message, Raw, Recipients
 from mta.ingest.codes import (
     BAD_COLUMN,
     BAD_CONTENT,
@@ -32,8 +32,9 @@ from mta.ingest.fields import (
     text_of,
     whole,
 )
-from mta.ingest.grammar import base64, body, clock, days, rate, shown, zone
+from mta.ingest.grammar import base64, body, clock, days, duration, rate, shown, zone
 from mta.message import Class
+from mta.throttle.canary import Canary
 from mta.throttle.window import Window
 
 BUILT_IN: Final = frozenset({"unsubscribe_url", "view_url"})
@@ -170,10 +171,16 @@ def _canary(canary: wire.Canary) -> Canary:
         raise Refused(
             BAD_VALUE, f"`canary.share` is {canary.share}; write a share between 0 and 1, such as 0.01"
         )
-    max_bounce = 0.05 if canary.max_bounce is None else canary.max_bounce
-    max_complaint = 0.001 if canary.max_complaint is None else canary.max_complaint
-    for field, value in (("max_bounce", max_bounce), ("max_complaint", max_complaint)):
-        if not 0 <= value <= 1:
-            raise Refused(BAD_VALUE, f"`canary.{field}` is {value}; write a share from 0 to 1")
+    given: dict[str, Any] = {}
+    for field in ("max_bounce", "max_complaint", "max_deferral"):
+        value = getattr(canary, field)
+        if value is not None:
+            if not 0 <= value <= 1:
+                raise Refused(BAD_VALUE, f"`canary.{field}` is {value}; write a share from 0 to 1")
+            given[field] = value
+    if canary.least is not None:
+        given["least"] = whole(canary.least, "canary.least", 1, 10_000, 1)
+    if canary.wait is not None:
+        given["wait"] = duration(canary.wait, "canary.wait")
     then = one_of(canary.then or "hold", "canary.then", ("hold", "go"))
-    return Canary(canary.share, then, max_bounce, max_complaint)
+    return Canary(canary.share, then, **given)

@@ -7,9 +7,9 @@ an entry are cut by row number alone, so a second run cuts them the same way.
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
-from mta.event import event
 from mta.identity import entry_stem
 from mta.ingest import convert
+from mta.ingest.admission import Admission
 from mta.ingest.blobs import digests, fill
 from mta.ingest.checked import Campaign, Message, Recipients
 from mta.ingest.codes import (
@@ -27,6 +27,7 @@ from mta.ingest.putter import FEW, Putter, chunks
 from mta.ingest.rows import rows
 from mta.ingest.rows import values as values_of
 from mta.ingest.sorter import Mailing
+from mta.ingest.vanguard import Entry, Vanguard
 from mta.message import Class
 from mta.mime import mailing as mailings
 from mta.mime.compile import compile as compile_document
@@ -35,9 +36,11 @@ from mta.mime.document import ContentError
 from mta.mime.raw import prepare as prepare_raw
 from mta.queue import campaigns as registry
 from mta.queue.campaigns import Campaigns
-from mta.queue.control import Control, Gate, Scope
+from mta.queue.canaries import Canaries
+from mta.queue.control import Control, Scope
 from mta.queue.intake import Intake, Opened, stream_order
 from mta.queue.lanes import MOST
+from mta.queue.review import Review
 from mta.queue.terms import Terms, TermsBook
 from mta.tenancy import Profile
 
@@ -50,6 +53,7 @@ class Rules:
 
     open_tenants: bool = True
     lifetimes_ms: tuple[int, int, int] = (4 * 86_400_000, 4 * 86_400_000, 4 * 86_400_000)  # by class
+    review_first: int = 0  # campaigns of a new tenant that somebody has to release
 
 
 @dataclass(slots=True)
@@ -79,7 +83,10 @@ class Mailroom:
     _read: dict[bytes, Campaign] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        client, keys = self.campaigns.client, self.campaigns.keys
         self.profiles = Profiles(self.campaigns)
+        self.admission = Admission(Review(client, keys), self.rules.review_first)
+        self.vanguard = Vanguard(self.putter, Canaries(client, keys))
 
     def foresee(
         self, submission: Submission
@@ -159,20 +166,17 @@ class Mailroom:
             CAMPAIGN_CONFLICT,
             f"`id` {campaign.id} is a campaign with other content that already has recipients; choose another id",
         )
+        held = await self.admission.why_held(profile, campaign)
         match await self.campaigns.standing(known):
             case "conflict":
                 raise conflict
             case "repeat":
                 return Accepted(count=1)  # it may have been released meanwhile
+            case "replaced":
+                await self.admission.open_again(submission.tenant, campaign, held)
         # Before anybody knows the campaign: its recipients may come at once, through another process.
         scope = Scope.of_campaign(submission.tenant, campaign.id)
-        if campaign.hold or profile.review:
-            why = "the campaign asked for it" if campaign.hold else "the tenant is under review"
-            held = event(
-                "held", f"{submission.tenant}/{campaign.id}/held", born, tenant=submission.tenant,
-                campaign=campaign.id, scope="campaign", reason=why,
-            )  # fmt: skip
-            await self.control.close(scope, Gate("held", why), held)
+        await self.admission.shut(submission.tenant, campaign, held, born)
         rate = campaign.rate.per_second if campaign.rate else 0.0
         await self.terms.set(scope.text, Terms(campaign.weight, rate))
         if await self.campaigns.define(known) == "conflict":
@@ -212,7 +216,10 @@ class Mailroom:
         for chunk, part in enumerate(chunks(good, bad, len(people.rows)), 1):
             if chunk <= opened.chunk and len(self.putter.queues) == 1:
                 continue
-            if len(people.rows) > FEW:
+            if checked.canary is not None:
+                entry = Entry(submission, shared, stem, expires, checked.not_before, born)
+                await self.vanguard.put(entry, chunk, part, checked.canary)
+            elif len(people.rows) > FEW or checked.hold:
                 await self.putter.pack(
                     submission, shared, chunk, part, stem, expires, checked.not_before, born
                 )

@@ -7,15 +7,16 @@ from mta.ingest.administration import OPERATOR
 from mta.ingest.checked import Control, Scope
 from mta.ingest.codes import BAD_SCOPE, OPERATOR_REQUIRED, UNKNOWN_CAMPAIGN, Refused
 from mta.ingest.entry import Submission
+from mta.ingest.verdicts import Verdicts
 from mta.queue.campaigns import Campaigns
-from mta.queue.control import GUARD, Gate
+from mta.queue.control import GUARD, PURGING, Gate
 from mta.queue.control import Control as Gates
 from mta.queue.control import Scope as GateScope
+from mta.queue.review import Review
 from mta.queue.sifting import Mark, Sifting
 from mta.queue.terms import SiteLimits, Terms, TermsBook
 
 SAYS = {"suspend": "suspended", "resume": "resumed", "release": "released", "purge": "purged"}
-PURGING = "purging"  # a gate's state while what it keeps is dropped: nothing of it goes out any more
 
 
 class Orders:
@@ -26,6 +27,8 @@ class Orders:
         self.gates = gates
         self.sifting = sifting
         self.terms = terms
+        self.review = Review(campaigns.client, campaigns.keys)
+        self.verdicts = Verdicts(campaigns, gates, self.review)
 
     async def carry_out(self, submission: Submission, control: Control, now: int) -> int:
         """Do what the order asks; return how many things it touched; raise Refused with nothing changed."""
@@ -44,22 +47,35 @@ class Orders:
                 if until:
                     told["until"] = str(until)
                 await self._openable(submission.tenant, scope)  # or its end would open what the guard holds
-                gate = Gate("suspended", control.reason, control.by, until)
+                gate = Gate("suspended", control.reason, control.by, until, now)
                 for number, one in enumerate(gates_of(scope)):
-                    await self.gates.close(one, gate, {} if number else told)
+                    await self.gates.suspend(one, gate, {} if number else told)
                 return 1
-            case "resume" | "release":
+            case "resume":
                 opened = [
-                    await self.gates.open(one, {} if number else told)
+                    await self._go_on(one, {} if number else told)
                     for number, one in enumerate(await self._openable(submission.tenant, scope))
                 ]
                 if scope.kind == "site":
                     await self.gates.forget_answers(scope.value)
                 return int(any(opened))
+            case "hold":
+                fresh = await self.review.hold(
+                    scope.tenant,
+                    scope.value,
+                    control.reason or "an order",
+                    by=control.by,
+                    eid=told["eid"],
+                    now=now,
+                )
+                return int(fresh)
+            case "release":
+                await self._openable(submission.tenant, scope)
+                return await self.verdicts.release(submission, scope, told)
             case "purge":
                 return await self._purge(scope, told)
             case "reject":
-                return await self._reject(scope, told, now)
+                return await self.verdicts.reject(submission, scope, told, now)
             case "close":
                 await self.campaigns.close(scope.tenant, scope.value, f"{now}-0")
                 return 1
@@ -72,6 +88,13 @@ class Orders:
             raise Refused(
                 UNKNOWN_CAMPAIGN, f"`scope.campaign` {scope.value} is not a campaign of tenant {scope.tenant}"
             )
+
+    async def _go_on(self, scope: GateScope, told: dict[str, str]) -> bool:
+        # A person who may overrules the guard so, too; what a person has to look at is released, not resumed.
+        gate = (await self.gates.gates()).get(scope.text)
+        if gate is not None and gate.by == GUARD:
+            return await self.gates.open(scope, told)
+        return await self.gates.resume(scope, told)
 
     async def _openable(self, owner: str, scope: Scope) -> list[GateScope]:
         """Return the gates that an order of `owner` may open: what the guard holds is the operator's to release."""
@@ -116,18 +139,6 @@ class Orders:
             dropped += await self.gates.purge(scope.tenant, campaign, named)
             dropped += await self.sifting.sieved(Mark("campaign", campaign, scope.tenant), named)
         return dropped
-
-    async def _reject(self, scope: Scope, told: dict[str, str], now: int) -> int:
-        gate = GateScope.of_campaign(scope.tenant, scope.value)
-        held = (await self.gates.gates()).get(gate.text)
-        if held is None or held.state != "held":
-            raise Refused(
-                BAD_SCOPE,
-                f"campaign {scope.value} is not held, so there is nothing to reject; `purge` drops what waits",
-            )
-        await self.campaigns.close(scope.tenant, scope.value, f"{now}-0")
-        purged = told | {"event": "purged", "reason": told.get("reason", "") or "rejected in review"}
-        return await self.gates.purge(scope.tenant, scope.value, purged)
 
     async def _limit(self, control: Control, scope: Scope, now: int) -> int:
         given = control.limit

@@ -65,7 +65,7 @@ class Putter:
                 seen,
                 chunk,
                 groups,
-                part.events + (_refused(submission, mailing, bad, born) if shard == 0 else []),
+                part.events + (refused(submission, mailing, bad, born) if shard == 0 else []),
                 totals(mailing, accepted=part.count, suppressed=part.stopped),
                 [(str(mailing.entry), body, left)] if body and left and chunk == 1 else [],
             )
@@ -88,14 +88,14 @@ class Putter:
             # The id only tells packs apart: which chunk of which entry it is, `seen` remembers.
             pack = packs.Pack(
                 os.urandom(ID_BYTES), mailing.entry, stem, born, expires, mailing.list_,
-                [_pack_row(row) for row in part.good],
+                [pack_row(row) for row in part.good],
             )  # fmt: skip
             packed.append((mailing.lane(STORE), not_before or 0, packs.encode(pack)))
         await self.queues[shard].put(
             f"{submission.tenant}:{submission.key}",
             chunk,
             [],
-            _refused(submission, mailing, part.bad, born),
+            refused(submission, mailing, part.bad, born),
             totals(mailing, accepted=len(part.good)),
             packs=packed,
         )
@@ -116,7 +116,8 @@ def chunks(good: Sequence[Row], bad: Sequence[BadRow], total: int) -> list[Part]
     return parts
 
 
-def _pack_row(row: Row) -> packs.PackRow:
+def pack_row(row: Row) -> packs.PackRow:
+    """Return a checked row as packs keep it."""
     flags = 0 if row.track else Flag.TRACK_OFF
     return packs.PackRow(
         row.number,
@@ -131,7 +132,8 @@ def _pack_row(row: Row) -> packs.PackRow:
     )
 
 
-def _refused(submission: Submission, mailing: Mailing, bad: Sequence[BadRow], born: int) -> list[list[str]]:
+def refused(submission: Submission, mailing: Mailing, bad: Sequence[BadRow], born: int) -> list[list[str]]:
+    """Return the events of an entry's refused rows, as scripts take them."""
     return [
         flat(
             event(

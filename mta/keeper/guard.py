@@ -92,7 +92,8 @@ class Guard:
         found = judge(counts, limits)
         gate = self.gate(scope)
         mine = closed.get(gate.text)
-        ours = mine is not None and mine.by == GUARD
+        # A hold lies beneath a suspension, if there is one.
+        ours = mine is not None and (mine.hold or mine).by == GUARD
         # What a person has closed stays as that person wants it; the guard's turn comes when it is opened.
         free = found.level == "stop" and not before.held and (mine is None or ours)
         holdable = free and await self._holdable(scope)
@@ -103,7 +104,7 @@ class Guard:
             after = Standing()
         await book.forget_hours(scope, _gone(hours, limits, now))
         if told == "held":
-            await self.doors.control.close(gate, Gate("held", after.why, GUARD), {})
+            await self.doors.control.close(gate, Gate("held", after.why, GUARD, since=now), {})
         tells = _event(scope, told, after, now) if told else None
         written = await book.settle(scope, marks, before, after, tells)
         if written and told:

@@ -8,18 +8,21 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
 
 from mta import __version__
 from mta.archive.archive import Archive, Entry
 from mta.event import event
+from mta.keeper.canaries import CanaryWatch
+from mta.keeper.found import Found
 from mta.keeper.guard import Guard
+from mta.keeper.rejected import Rejected
 from mta.queue.audit import AuditLog
 from mta.queue.campaigns import Campaigns
 from mta.queue.control import Control, Scope
 from mta.queue.keys import Keys
 from mta.queue.link import QueueDown
 from mta.queue.progress import Progress
+from mta.queue.review import Review
 from mta.queue.terms import SiteLimits, TermsBook
 from mta.queue.upkeep import PROTOCOL, Upkeep
 
@@ -53,14 +56,6 @@ class Doors:
     guard: Guard | None = None  # None: nothing is counted, nobody is held
 
 
-class Found(IntEnum):
-    """What a duty met: MORE is at hand, so it is to be called again at once."""
-
-    NOTHING = 0
-    SOMETHING = 1
-    MORE = 2
-
-
 FULL_SCAN = 50  # entries, and
 FULL_READ = 1000  # events in one look, above which there are likely more
 LONGEST_PAUSE = 1.0  # seconds between two looks of a duty that finds nothing
@@ -77,6 +72,8 @@ class Keeper:
         self.settings = settings
         self.doors = doors
         self.counted: Callable[..., None] = _uncounted  # told (metric, n=)
+        self.review = Review(doors.campaigns.client, doors.campaigns.keys)
+        self.canaries = CanaryWatch(self.review)
         self.memory_percent = 0
         self._draining = asyncio.Event()
 
@@ -91,6 +88,8 @@ class Keeper:
             (self.archive_events, 0.8),
             (self.publish_totals, 0.4),
             (self.open_gates, 1.0),
+            (self.canaries.judge, 0.5),
+            (Rejected(self.doors.control, self.doors.progress).drop, 2.0),
             (self.say_status, 1.0),
             (self.watch_over, 2.0),
             (self.trim, 5.0),
@@ -159,6 +158,7 @@ class Keeper:
         if not rows:
             return Found.NOTHING
         await asyncio.to_thread(self._write_events, [fields for _, _, fields in rows])
+        await self.canaries.tally([fields for _, _, fields in rows])
         if self.doors.guard is None:
             await self.doors.upkeep.acknowledge(rows)
         else:
@@ -210,7 +210,7 @@ class Keeper:
                     reason="its time is over",
                     by="engine",
                 )
-                await self.doors.control.open(Scope(name), told)
+                await self.doors.control.resume(Scope(name), told)
         return Found.NOTHING
 
     async def watch_over(self) -> Found:
@@ -257,5 +257,8 @@ class Keeper:
         before = int((time.time() - settings.keep_entries_s) * 1000)
         for tenant, campaign in await self.doors.campaigns.older(before):
             if (await self.doors.progress.totals(tenant, campaign))["queued"] == 0:
+                await self.doors.control.open(Scope.of_campaign(tenant, campaign), {})
+                await self.doors.control.open(Scope.of_rest(tenant, campaign), {})
+                await self.canaries.canaries.forget(tenant, campaign)
                 await self.doors.campaigns.forget(tenant, campaign)
         return Found.NOTHING

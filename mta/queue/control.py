@@ -1,6 +1,6 @@
 """What control asks of the lanes: close and open scopes, drop what waits."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -14,13 +14,28 @@ PAGE = 1000  # entries read at once
 GUARD = "guard"  # by whom a gate is closed that only a person of the platform may open
 
 
+SUSPENDED, HELD, CANARY, REJECTED = "suspended", "held", "canary", "rejected"
+PURGING = "purging"  # while what a scope keeps is dropped: nothing of it goes out any more
+
+
 class Gate(msgspec.Struct, omit_defaults=True):
-    """Why a scope is closed: `state` suspended or held; `until` ms since 1970, 0 = until opened."""
+    """Why a scope is closed: `state` suspended, held, canary or rejected; times in ms since 1970.
+
+    `until` 0 = until opened. A scope that is suspended while it is held keeps the hold in `beneath`: to go on after
+    a suspension is not to be approved.
+    """
 
     state: str
     reason: str = ""
     by: str = ""
     until: int = 0
+    since: int = 0
+    beneath: "Gate | None" = None
+
+    @property
+    def hold(self) -> "Gate | None":
+        """The hold, on top or beneath."""
+        return self if self.state == HELD else self.beneath
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +58,11 @@ class Scope:
     def of_campaign(cls, tenant: str, campaign: str) -> "Scope":
         """One campaign."""
         return cls(f"c|{tenant}|{campaign}")
+
+    @classmethod
+    def of_rest(cls, tenant: str, campaign: str) -> "Scope":
+        """What of a campaign still lies in the store: all but what was put in lanes ahead of it."""
+        return cls(f"k|{tenant}|{campaign}")
 
     @classmethod
     def of_domain(cls, domain: str) -> "Scope":
@@ -82,6 +102,81 @@ class Control:
                 self.client, "gate", self.keys.base(shard), ["close", scope.text, state, told]
             )
         return fresh > 0
+
+    async def suspend(self, scope: Scope, gate: Gate, event: dict[str, str]) -> bool:
+        """Close a scope; a hold on it stays beneath. True when it was open or held before (the event says so)."""
+
+        def over(now: Gate | None) -> Gate:
+            return msgspec.structs.replace(gate, beneath=now.hold if now else None)
+
+        was = await self._swap(
+            scope, over, event, quiet=lambda now: now is not None and now.state == SUSPENDED
+        )
+        return was is None or was.state != SUSPENDED
+
+    async def hold(self, scope: Scope, gate: Gate, event: dict[str, str]) -> bool:
+        """Keep what a scope has until it is released; a suspension stays on top. False when it was held before."""
+
+        def under(now: Gate | None) -> Gate:
+            if now is None or now.state in (HELD, CANARY):
+                return gate
+            return msgspec.structs.replace(now, beneath=gate) if now.state == SUSPENDED else now
+
+        def known(now: Gate | None) -> bool:
+            return now is not None and (now.hold is not None or now.state == REJECTED)
+
+        return not known(await self._swap(scope, under, event, quiet=known))
+
+    async def turn(self, scope: Scope, state: str, gate: Gate, event: dict[str, str]) -> bool:
+        """Give a scope that is closed in this state another gate; False when it is not, and nothing changes."""
+        now = (await self.gates()).get(scope.text)
+        if now is None or now.state != state:
+            return False
+
+        def turned(was: Gate | None) -> Gate:
+            return gate if was is not None and was.state == state else was or gate
+
+        await self._swap(scope, turned, event)
+        return True
+
+    async def lift(self, scope: Scope, event: dict[str, str]) -> None:
+        """End the hold beneath a suspension, which stays."""
+        await self._swap(
+            scope, lambda now: msgspec.structs.replace(now or Gate(SUSPENDED), beneath=None), event
+        )
+
+    async def resume(self, scope: Scope, event: dict[str, str]) -> bool:
+        """End a suspension; what is held beneath it stays held. False when the scope was not suspended."""
+        now = (await self.gates()).get(scope.text)
+        if now is not None and now.state not in (SUSPENDED, PURGING):
+            return False
+        if now is None or now.beneath is None:
+            return await self.open(scope, event)
+        was = await self._swap(scope, lambda gate: (gate and gate.beneath) or now.beneath or now, event)
+        return was is not None
+
+    async def _swap(
+        self,
+        scope: Scope,
+        change: Callable[[Gate | None], Gate],
+        event: dict[str, str],
+        quiet: Callable[[Gate | None], bool] = lambda _: False,
+    ) -> Gate | None:
+        """Replace a scope's gate by what `change` makes of it, whoever else does; return what it was.
+
+        The event is told in the same step, unless `quiet` finds it told.
+        """
+        while True:
+            raw = await self.client.hget(f"{self.keys.base(0)}gates", scope.text)
+            was = msgspec.json.decode(raw, type=Gate) if raw else None
+            state = msgspec.json.encode(change(was)).decode()
+            told = [] if quiet(was) else flat(event)
+            arguments = ["swap", scope.text, state, told, raw or b""]
+            if await scripts.run(self.client, "gate", self.keys.base(0), arguments):
+                break
+        for shard in range(1, self.keys.shards):
+            await scripts.run(self.client, "gate", self.keys.base(shard), ["close", scope.text, state, []])
+        return was
 
     async def open(self, scope: Scope, event: dict[str, str]) -> bool:
         """Open a scope and let its mail go on; False when it was not closed."""

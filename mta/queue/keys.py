@@ -90,6 +90,10 @@ class Keys:
         """STRING with a time to live: which keeper sends TLS reports now."""
         return f"{self.prefix}tlsrpt-duty"
 
+    def approved(self, tenant: str) -> str:
+        """SET: campaigns of a tenant that somebody approved, at most 1,000."""
+        return f"{self.prefix}approved:{tenant}"
+
     @property
     def tenants(self) -> str:
         """SET: the ids of the tenants that have a document."""

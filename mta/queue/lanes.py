@@ -170,13 +170,16 @@ class Queue:
         counts: Sequence[tuple[str, str, int]] = (),
         bodies: Sequence[tuple[str, bytes, int]] = (),
         packs: Sequence[tuple[str, int, bytes]] = (),
+        drawn: Sequence[tuple[str, str, int]] = (),
     ) -> bool:
         """Put one chunk of an entry, at most MOST items; False when it had been put before.
 
-        `groups` are [lane, not-before ms or 0, item, ...], `packs` (lane, not-before ms or 0, pack). Raises
-        QueueFull when Redis has no room.
+        `groups` are [lane, not-before ms or 0, item, ...], `packs` (lane, not-before ms or 0, pack), `drawn` (scope,
+        field, n) of a canary. Raises QueueFull when Redis has no room.
         """
-        arguments = [seen, chunk, groups, events, counts, bodies, packs]
+        arguments: list[Any] = [seen, chunk, groups, events, counts, bodies, packs]
+        if drawn:
+            arguments.append(drawn)
         return bool(await scripts.run(self.client, "put", self.base, arguments))
 
     async def agree(self, seen: str, chunk: int, decision: bytes) -> bytes:

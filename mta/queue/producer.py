@@ -47,4 +47,4 @@ class Producer:
     async def progress(self, tenant: str, campaign: str) -> dict[str, int]:
         """Return a campaign's running totals as published, at most a second old; empty before the first."""
         rows = await self.client.hgetall(self.keys.progress(tenant, campaign))
-        return {name.decode(): int(value) for name, value in rows.items()}
+        return {name.decode(): int(value) for name, value in rows.items() if name not in (b"state", b"why")}

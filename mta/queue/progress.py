@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import msgspec
+
 from mta.event import FINAL, flat
 from mta.queue import scripts
+from mta.queue.control import Gate
 from mta.queue.keys import Keys
 from mta.queue.link import Client
 
@@ -44,14 +47,15 @@ class Progress:
             for shard in range(self.keys.shards):
                 pipe.hgetall(f"{self.keys.base(shard)}count:{tenant}|{campaign}")
             pipe.hget(self.keys.campaign(tenant, campaign), "closed")
+            pipe.hmget(f"{self.keys.base(0)}gates", *(f"{kind}|{tenant}|{campaign}" for kind in "ck"))
         rows = await pipe.execute()
-        width = self.keys.shards + 1
+        width = self.keys.shards + 2
         out = []
         pipe = self.client.pipeline(transaction=False)
         for number, (tenant, campaign) in enumerate(scopes):
-            *shards, closed = rows[number * width : (number + 1) * width]
+            *shards, closed, gates = rows[number * width : (number + 1) * width]
             totals = _sum(shards)
-            pipe.hset(self.keys.progress(tenant, campaign), mapping=totals)
+            pipe.hset(self.keys.progress(tenant, campaign), mapping={**totals, **_state(gates)})
             out.append((totals, bool(closed)))
         await pipe.execute()
         return out
@@ -66,6 +70,12 @@ class Progress:
         """Say that the campaign is finished; False when that had been said."""
         arguments = [f"{tenant}|{campaign}", flat(event)]
         return bool(await scripts.run(self.client, "finish", self.keys.base(0), arguments))
+
+
+def _state(gates: Sequence[bytes | None]) -> dict[str, str]:
+    raw = next((gate for gate in gates if gate), None)
+    gate = msgspec.json.decode(raw, type=Gate) if raw else Gate("")
+    return {"state": gate.state, "why": gate.reason}
 
 
 def _sum(rows: Sequence[Mapping[bytes, bytes]]) -> dict[str, int]:

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgpack
 import pytest
 from redis.exceptions import ResponseError
 
@@ -30,18 +31,22 @@ from mta.ingest.putter import Putter
 from mta.ingest.routing import Found, Routing
 from mta.ingest.sorter import Sorter
 from mta.queue import scripts
+from mta.queue.audit import AuditLog
 from mta.queue.campaigns import Campaigns
+from mta.queue.canaries import Canaries
 from mta.queue.control import Control, Scope
 from mta.queue.intake import GROUP, Intake
 from mta.queue.keys import Keys
 from mta.queue.lanes import Queue
 from mta.queue.link import Client, QueueDown, Server, connect
 from mta.queue.progress import Progress
+from mta.queue.review import Review
 from mta.queue.shelves import Shelves
 from mta.queue.sifting import Sifting
 from mta.queue.suppression import Suppressions
 from mta.queue.terms import TermsBook
 from mta.queue.upkeep import Upkeep
+from mta.throttle.canary import draw
 
 SECRET = b"secret"
 BEGIN = scripts.digest("begin")
@@ -155,6 +160,7 @@ class Story:
     refused: tuple[str, ...] = ()  # keys of entries that are refused as a whole
     before: list[tuple[str, str, str, dict[str, Any]]] = field(default_factory=list)  # taken in undisturbed
     tenant: str = "acme"
+    packed: tuple[int, int] = (0, 0)  # rows that stay in packs: when all of `before` is done, and at the end
 
 
 @dataclass
@@ -177,7 +183,7 @@ class World:
         )
         if self.story.before:
             await self.hand_in(self.story.before)
-            assert await self.live(Fate(), "ingest1")
+            assert await self.live(Fate(), "ingest1", lambda: self.quiet(self.story.packed[0]))
         await self.hand_in(self.story.entries)
 
     async def hand_in(self, entries: list[tuple[str, str, str, dict[str, Any]]]) -> None:
@@ -197,8 +203,8 @@ class World:
         every = [{name.decode(): value.decode() for name, value in fields.items()} for _, fields in rows]
         return [one for one in every if not kinds or one["event"] in kinds]
 
-    async def quiet(self) -> bool:
-        """Whether nothing is left to do: entries are acknowledged, packs are opened."""
+    async def quiet(self, packed: int = -1) -> bool:
+        """Whether nothing is left to do: entries are acknowledged, packs are opened but for those that stay."""
         for label in STREAMS:
             try:
                 (group,) = await self.client.xinfo_groups(self.keys.submit_stream(label))
@@ -206,7 +212,7 @@ class World:
                 return False  # stream and group come into being with ingest's first life
             if group["pending"] or group["lag"]:
                 return False
-        return not await self.shelved()
+        return await self.shelved() == (self.story.packed[1] if packed < 0 else packed)
 
     async def shelved(self) -> int:
         """How many rows wait in packs of the home shard."""
@@ -261,9 +267,10 @@ def engine(
     queues = [Queue(client, keys, shard) for shard in range(keys.shards)]
     sorter = Sorter(suppressions, routing, keys.shards)
     orders = Orders(campaigns, control, Sifting(client, keys), terms)
+    audit = AuditLog(client, keys)
     mailroom = Mailroom(intake, campaigns, Putter(queues, sorter), control, terms)
     expander = Expander(Shelves(client, blocking, keys), queues, 0, sorter, campaigns.window)
-    return Ingest(intake, mailroom, Office(campaigns, orders, suppressions, terms)), expander
+    return Ingest(intake, mailroom, Office(campaigns, orders, suppressions, terms, audit)), expander
 
 
 # stories
@@ -350,9 +357,99 @@ async def is_refused(world: World) -> None:
     assert len({one["eid"] for one in rejected}) == 1
 
 
+async def canary_is_kept_apart(world: World) -> None:
+    base = world.keys.base(0)
+    gates = await Control(world.client, world.keys).gates()
+    if await Campaigns(world.client, world.keys).get("acme", "spring") is not None:
+        assert "k|acme|spring" in gates, "the campaign is known, and its rest is not kept"
+        assert await Canaries(world.client, world.keys).phase("acme", "spring") == "running"
+    lanes = [name async for name in world.client.scan_iter(f"{base}lane:*")]
+    waiting = {item[11:] for lane in lanes for item in await world.client.lrange(lane, 0, -1)}
+    told = {one["rcpt"] for one in await world.events("suppressed")}
+    first = {ROWS[at][0] for at in AHEAD}
+    assert {msgpack.unpackb(record)[1] for record in waiting} <= first - told, (
+        "who was not drawn is in a lane"
+    )
+
+
+async def canary_is_ahead(world: World) -> None:
+    await canary_is_kept_apart(world)
+    drawn = await Canaries(world.client, world.keys).drawn("acme", "spring", 0)
+    assert (drawn.phase, drawn.count) == ("running", len(AHEAD))
+    assert drawn.domains == {ROWS[at][0].rpartition("@")[2] for at in AHEAD}
+    totals = await Progress(world.client, world.keys).totals("acme", "spring")
+    suppressed = len(AHEAD & set(GONE))
+    assert (totals["accepted"], totals.get("suppressed", 0)) == (298, suppressed)
+    ready = int(await world.client.hget(f"{world.keys.base(0)}ready", "2"))
+    assert ready == len(AHEAD) - suppressed
+
+
+async def is_released(world: World) -> None:
+    assert {one["eid"] for one in await world.events("released")} == {"acme/o1/release"}
+    assert len(await world.events("released")) == 1
+    assert not await Control(world.client, world.keys).gates()
+    standing = await Review(world.client, world.keys).standing("acme", "spring")
+    assert standing.decision is not None
+    assert (standing.decision.state, standing.decision.by) == ("approved", "jo")
+    assert standing.hold is None
+    assert await Review(world.client, world.keys).approvals("acme") == 1
+    noted = [one.what async for one in AuditLog(world.client, world.keys).since()]
+    assert set(noted) - {"campaign.hold"} == {"campaign.release"}
+
+
+async def canary_is_over(world: World) -> None:
+    await is_released(world)
+    assert await Canaries(world.client, world.keys).phase("acme", "spring") == "done"
+    assert not await Canaries(world.client, world.keys).watched()
+
+
+async def nobody_gets_it(world: World) -> None:
+    purged = await world.events("purged")
+    assert sum(int(one["count"]) for one in purged) == 298
+    assert {one["reason"] for one in purged} == {"no opt-in"}
+    gates = await Control(world.client, world.keys).gates()
+    assert {name: gate.state for name, gate in gates.items()} == {"c|acme|spring": "rejected"}
+    assert await Campaigns(world.client, world.keys).closed("acme", "spring")
+
+
 TENANT = {"id": "acme", "from_domains": ["acme.example"], "weight": 3, "quota": "1000/day"}
 PURGE = {"op": "purge", "scope": {"tenant": "acme", "campaign": "spring"}, "by": "ops"}
+HELD, CANARY = CAMPAIGN | {"hold": True}, CAMPAIGN | {"canary": {"share": 0.1}}
+MAIL = ("bulk", "recipients", "r1", PEOPLE)
+APPROVE = {"op": "release", "scope": {"campaign": "spring"}, "by": "jo"}
+REJECT = {"op": "reject", "scope": {"campaign": "spring"}, "by": "jo", "reason": "no opt-in"}
+
+
+def ahead() -> set[int]:
+    """Rows of PEOPLE that its canary has to draw, as each run of ingest must."""
+    out: set[int] = set()
+    for start in (0, 256):
+        places = [at for at in range(start, min(start + 256, 300)) if at not in BAD]
+        addresses = [ROWS[at][0] for at in places]
+        known = {ROWS[at][0].rpartition("@")[2] for at in out}
+        out |= {places[at] for at in draw(addresses, 0.1, "acme|spring", known, 10_000, first=not out)}
+    return out
+
+
+AHEAD = ahead()
+REST = 298 - len(AHEAD)
 STORIES = {
+    "canary": Story(
+        [("bulk", "campaign", "c1", CANARY), MAIL], canary_is_ahead, canary_is_kept_apart, suppress=SUPPRESSED,
+        packed=(0, REST),
+    ),
+    "canary let go": Story(
+        [("control", "control", "o1", APPROVE)], canary_is_over,
+        before=[("bulk", "campaign", "c1", CANARY), MAIL], packed=(REST, 0),
+    ),
+    "approved": Story(
+        [("control", "control", "o1", APPROVE)], is_released,
+        before=[("bulk", "campaign", "c1", HELD), MAIL], packed=(298, 0),
+    ),
+    "rejected": Story(
+        [("control", "control", "o1", REJECT)], nobody_gets_it,
+        before=[("bulk", "campaign", "c1", HELD), MAIL], packed=(298, 0),
+    ),
     "message": Story([("transactional", "message", "k1", MESSAGE)], message_has_its_body),
     "recipients": Story(
         [("bulk", "campaign", "c1", CAMPAIGN), ("bulk", "recipients", "r1", PEOPLE)],

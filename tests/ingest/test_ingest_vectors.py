@@ -101,7 +101,7 @@ def test_event(vector: dict[str, Any]) -> None:
 def test_every_code_of_the_decoder_has_a_vector() -> None:
     later = {  # decided with the engine's memory, or with bytes that stand outside the entry
         "missing_blob", "key_conflict", "id_taken", "campaign_conflict", "campaign_closed",
-        "unknown_campaign", "unknown_tenant", "not_allowed", "bad_template", "quota",
+        "unknown_campaign", "unknown_tenant", "not_allowed", "bad_template", "quota", "not_held",
     }  # fmt: skip
     seen = {param.values[0]["outcome"] for kind in (*KINDS, "entry", "rows") for param in vectors(kind)}
     assert seen - {"accepted"} == set(MEANING) - later

@@ -34,6 +34,14 @@ if #out < most then
 end
 
 local gates = call('EXISTS', P .. 'gates') == 1
+-- The closed scope that keeps a campaign's store: the campaign itself, or all of it that nobody has looked at.
+local function closed_for(tenant, campaign)
+  for _, kind in ipairs({ 'c|', 'k|' }) do
+    local scope = kind .. tenant .. '|' .. campaign
+    if call('HEXISTS', P .. 'gates', scope) == 1 then return scope end
+  end
+end
+
 -- The first campaign of the first tenant in a store's order; closed ones step aside until they are opened.
 local function next_pack(order)
   local cls, path = string.match(order, '^(%d)|(.*)$')
@@ -53,8 +61,8 @@ local function next_pack(order)
       local campaign = one[1]
       if not campaign then
         withdraw(cls, path, tenant)
-      elseif gates and call('HEXISTS', P .. 'gates', 'c|' .. tenant .. '|' .. campaign) == 1 then
-        call('SADD', P .. 'parked:c|' .. tenant .. '|' .. campaign, order)
+      elseif gates and closed_for(tenant, campaign) then
+        call('SADD', P .. 'parked:' .. closed_for(tenant, campaign), order)
         call('ZREM', lanes, campaign)
         if call('EXISTS', lanes) == 0 then withdraw(cls, path, tenant) end
       else

@@ -37,6 +37,7 @@ if cursor == '' then
     if call('EXISTS', P .. 'lane:' .. lane, P .. 'shelf:' .. lane) == 0 then
       leave(cls, path, tenant, campaign)
       call('SREM', P .. 'parked:c|' .. scope, order)
+      call('SREM', P .. 'parked:k|' .. scope, order)
     end
   else
     cursor = 'picked'

@@ -1,11 +1,12 @@
 #!lua
 -- parts: lanes
 -- Put one chunk of a submission entry into its lanes or on its shelf, once.
--- A = { seen, chunk, groups, events, counts, bodies, packs }
+-- A = { seen, chunk, groups, events, counts, bodies, packs, drawn }
 --   seen    "<tenant>:<key>" of the entry; chunk  its number, from 1
 --   groups  { { lane, at, item... }... }  at: ms since 1970, 0 = now
 --   events  { { field, value, ... }... }; counts { { scope, field, n }... }; bodies { { suffix, document, left }... }
 --   packs   { { lane, at, pack }... }  many recipients each, looked at when there is room for them
+--   drawn   { { scope, field, n }... }  of a campaign's canary: how many were drawn, in all and by domain; or nil
 -- Returns 1 when put, 0 when this chunk had been put before (then nothing changes).
 -- Cap: 256 items, 256 events and 16 packs a call. Not allow-oom: a full server refuses new mail, never results.
 local seen = P .. 'seen:' .. A[1]
@@ -31,5 +32,6 @@ end
 for _, pack in ipairs(A[7]) do shelve(pack[1], pack[3], pack[2]) end
 for _, fields in ipairs(A[4]) do emit(fields) end
 for _, one in ipairs(A[5]) do count(one[1], one[2], one[3]) end
+for _, one in ipairs(A[8] or {}) do call('HINCRBY', P .. 'canary:' .. one[1], one[2], one[3]) end
 if now > 0 then wake(now, high) end
 return 1
