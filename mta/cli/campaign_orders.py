@@ -13,6 +13,7 @@ from mta.cli.orders import give, order_options, said, span_option
 WORDS = {
     "suspend": ("Stop sending a campaign and keep what waits.", "--for 2h --reason 'wrong price'"),
     "resume": ("Let a suspended campaign go on.", ""),
+    "hold": ("Keep what waits of a campaign until it is released or rejected.", "--reason 'a second look'"),
     "release": ("Let a held campaign go.", "--by jo"),
     "reject": ("Refuse a held campaign: what waits is dropped, with events.", "--reason 'no opt-in'"),
     "purge": ("Drop what waits of a campaign, with events; what is sent is sent.", "--reason 'wrong list'"),

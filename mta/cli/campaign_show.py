@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from mta.cli import show
+from mta.cli.canary import canary_facts, canary_table
 from mta.cli.door import awaited, door
 from mta.cli.failure import NO_INPUT, Failure
 from mta.cli.options import config_option, json_option
@@ -83,6 +84,7 @@ async def campaign_show(config: Path | None, tenant: str, campaign: str, as_json
     from mta.event import COUNTED
     from mta.queue.campaigns import Campaigns
     from mta.queue.progress import Progress
+    from mta.queue.review import Review
 
     async with door(config) as opened:
         campaigns = Campaigns(opened.client, opened.keys)
@@ -95,6 +97,9 @@ async def campaign_show(config: Path | None, tenant: str, campaign: str, as_json
         closed = bool(await campaigns.closed(tenant, campaign))
         totals = await Progress(opened.client, opened.keys).totals(tenant, campaign)
         held = await gate(opened, tenant, campaign)
+        review = Review(opened.client, opened.keys)
+        decision = (await review.standing(tenant, campaign)).decision
+        canary = await review.canaries.report(tenant, campaign)
     document = json.loads(found.document)
     facts: dict[str, object] = {
         "tenant": tenant,
@@ -103,12 +108,14 @@ async def campaign_show(config: Path | None, tenant: str, campaign: str, as_json
         "created": show.time_of(found.created),
         "complete": closed,
         "gate": held,
+        "decision": f"{decision.state} by {decision.by}: {decision.reason}".rstrip(": ") if decision else "",
     }
     if as_json:
-        show.as_json(facts | {"totals": totals, "document": document})
+        show.as_json(facts | {"totals": totals, "canary": canary_facts(canary), "document": document})
         return
     show.table("", ("", ""), [(name, value) for name, value in facts.items() if value != ""])
     show.table("totals", ("", "count"), [(n, totals[n]) for n in ("queued", *COUNTED) if totals.get(n)])
+    canary_table(canary)
     show.table("document", ("member", "value"), [(name, _short(value)) for name, value in document.items()])
 
 

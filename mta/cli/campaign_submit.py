@@ -157,7 +157,9 @@ class Submission:
         known = f": {self.sum.accepted:,} accepted, {self.sum.refused:,} refused" if self.answered else ""
         click.echo(f"submitted {self.sum.people:,} people in {self.sum.entries:,} entries{known}")
         if closed:
-            show.note(f"nothing is sent yet: {closed}; see `mta campaign release` and `mta campaign resume`")
+            show.note(
+                f"nothing is sent yet: {closed}; see `mta campaign review show` and `mta campaign resume`"
+            )
 
     async def _room(self) -> None:
         told = ""

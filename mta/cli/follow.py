@@ -59,7 +59,8 @@ async def gate(opened: "Door", tenant: str, campaign: str) -> str:
     from mta.queue.control import Control
 
     gates = await Control(opened.client, opened.keys).gates()
-    for scope, what in ((f"c|{tenant}|{campaign}", ""), (f"t|{tenant}", "tenant ")):
+    own = f"{tenant}|{campaign}"
+    for scope, what in ((f"c|{own}", ""), (f"t|{tenant}", "tenant "), (f"k|{own}", "")):
         if scope in gates:
             closed = gates[scope]
             return plain(f"{what}{closed.state}{': ' if closed.reason else ''}{closed.reason}")

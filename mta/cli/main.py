@@ -13,6 +13,7 @@ from mta.cli.audit import audit
 from mta.cli.campaign_check import campaign_check
 from mta.cli.campaign_orders import ORDERS
 from mta.cli.campaign_report import campaign_report
+from mta.cli.campaign_review import review
 from mta.cli.campaign_show import campaign_list, campaign_show
 from mta.cli.campaign_submit import campaign_submit
 from mta.cli.dkim import dkim
@@ -92,7 +93,15 @@ def campaign() -> None:
     """
 
 
-for command in (campaign_submit, campaign_check, campaign_list, campaign_show, campaign_report, *ORDERS):
+for command in (
+    campaign_submit,
+    campaign_check,
+    campaign_list,
+    campaign_show,
+    campaign_report,
+    review,
+    *ORDERS,
+):
     campaign.add_command(command)
 for command in QUEUE_ORDERS:
     queue.add_command(command)

@@ -87,15 +87,17 @@ def said(op: str, what: str, answer: dict[str, str], span: str | None = None) ->
         case "purge":
             return f"{what} is purged: {count:,} messages dropped"
         case "reject":
-            return f"{what} is rejected: {count:,} messages dropped"
+            return f"{what} is rejected: {count:,} messages dropped, nobody else gets it"
         case "suspend":
             return f"{what} is suspended{lasting}"
         case "limit":
             return f"{what} is limited{lasting}"
         case "close":
             return f"{what} takes no more recipients"
+    if op == "hold":
+        return f"{what} is held" if count else f"{what} was held before; nothing changed"
     if not count:
-        return f"{what} was neither suspended nor held; nothing changed"
+        return f"{what} was not suspended; nothing changed"
     return f"{what} {'is released' if op == 'release' else 'goes on'}"
 
 

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from mta.event import event, flat
-from mta.identity import recipient_id
 from mta.ingest.plan import Later, agreed
 from mta.ingest.sorter import Mailing, Sorted, Sorter, items, totals
 from mta.message import ID_BYTES, Class, Lane, Record
@@ -208,22 +207,7 @@ def _rest(pack: Pack, later: Later) -> list[PackRow]:
 
 
 def _records(pack: Pack, later: Later) -> list[Record]:
-    return [_record(pack, row) for row in _rest(pack, later)]
-
-
-def _record(pack: Pack, row: PackRow) -> Record:
-    return Record(
-        name=recipient_id(pack.stem, row.number),
-        rcpt=row.rcpt,
-        born=pack.born,
-        expires=pack.expires,
-        ref=row.ref,
-        to_name=row.to_name,
-        values=row.values,
-        flags=row.flags,
-        locale=row.locale,
-        tz=row.tz,
-    )
+    return [packs.record(pack, row) for row in _rest(pack, later)]
 
 
 def _again(pack: Pack, rows: list[PackRow]) -> bytes:

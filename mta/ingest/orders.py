@@ -124,7 +124,7 @@ class Orders:
         else:
             dropped = await self.sifting.purge(Mark(scope.kind, scope.value, scope.tenant), told)
         for one in ours:
-            await self.gates.open(one, {})
+            await self.gates.resume(one, {})  # somebody may have held it meanwhile
         return dropped
 
     async def _purge_campaigns(self, scope: Scope, told: dict[str, str]) -> int:

@@ -69,7 +69,11 @@ METRICS: Final = (
     _gauge("in_flight_messages", "", "Messages held by workers."),
     _gauge("smtp_connections", "site", "Open SMTP sessions."),
     _gauge("site_backoff", "site", "1 while a site is paused because it refuses or does not answer."),
-    _gauge("gates_closed", "kind", "Tenants, campaigns, sites and sources that are held or suspended."),
+    _gauge(
+        "gates_closed",
+        "kind",
+        "Tenants, campaigns, sites and sources that are held or suspended, and campaigns of which only a canary goes.",
+    ),
     _gauge("events_lag", "group", "Events a consumer group has not read or not acknowledged."),
     _counter("events_trimmed_total", "", "Events trimmed before every group had read them."),
     _gauge("redis_memory_ratio", "", "Used share of Redis's maxmemory, 0 without one."),

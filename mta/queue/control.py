@@ -117,13 +117,13 @@ class Control:
     async def hold(self, scope: Scope, gate: Gate, event: dict[str, str]) -> bool:
         """Keep what a scope has until it is released; a suspension stays on top. False when it was held before."""
 
-        def under(now: Gate | None) -> Gate:
-            if now is None or now.state in (HELD, CANARY):
-                return gate
-            return msgspec.structs.replace(now, beneath=gate) if now.state == SUSPENDED else now
-
         def known(now: Gate | None) -> bool:
             return now is not None and (now.hold is not None or now.state == REJECTED)
+
+        def under(now: Gate | None) -> Gate:
+            if now is None or known(now):
+                return now or gate
+            return msgspec.structs.replace(now, beneath=gate) if now.state in (SUSPENDED, PURGING) else gate
 
         return not known(await self._swap(scope, under, event, quiet=known))
 

@@ -187,7 +187,8 @@ class Inspect:
         for state in known.lanes.values():
             lane = state.lane
             bulk = f"b|{lane.tenant}" if lane.cls == Class.BULK else ""
-            scopes = (f"t|{lane.tenant}", bulk, f"c|{lane.tenant}|{lane.campaign}", f"s|{lane.site}")
+            rest = f"k|{lane.tenant}|{lane.campaign}" if lane.site == "*" else ""
+            scopes = (f"t|{lane.tenant}", bulk, f"c|{lane.tenant}|{lane.campaign}", rest, f"s|{lane.site}")
             state.held = next((scope for scope in scopes if scope in closed), "")
 
     async def _many(self, calls: Iterable[tuple[str, ...]]) -> list[Any]:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from mta.message import ID_BYTES
+from mta.identity import recipient_id
+from mta.message import ID_BYTES, Record
 from mta.queue.codec import NewerFormat
 
 FORMAT = 1
@@ -142,6 +143,22 @@ def decode(raw: bytes) -> Pack:
             )
         )
     return Pack(raw[3:HEAD], columns.entry, columns.stem, columns.born, columns.expires, columns.list_, rows)
+
+
+def record(pack: Pack, row: PackRow) -> Record:
+    """Return a row as the queue holds it once its pack is open."""
+    return Record(
+        name=recipient_id(pack.stem, row.number),
+        rcpt=row.rcpt,
+        born=pack.born,
+        expires=pack.expires,
+        ref=row.ref,
+        to_name=row.to_name,
+        values=row.values,
+        flags=row.flags,
+        locale=row.locale,
+        tz=row.tz,
+    )
 
 
 def _column(texts: Sequence[str]) -> str:

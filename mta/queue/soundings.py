@@ -15,7 +15,7 @@ MAX_PATHS: Final = 100  # of a class and a shard, those due longest
 MAX_INNER: Final = 4  # tenants of a path, and campaigns of a tenant, that are looked at
 MAX_GROUPS: Final = 20
 _CLASSES: Final = 3
-_KINDS: Final = {"t": "tenant", "b": "tenant", "c": "campaign", "s": "site", "x": "source"}
+_KINDS: Final = {"t": "tenant", "b": "tenant", "c": "campaign", "k": "canary", "s": "site", "x": "source"}
 
 
 class Soundings:
