@@ -19,7 +19,9 @@ from mta.throttle.window import wait_ms, zone
 BATCHES_A_SECOND = 4  # a session's batch is what it sends in 250 ms (docs/redis.md)
 _SCOPES = {
     "t": "tenant",
+    "b": "bulk mail of tenant",
     "c": "campaign",
+    "k": "rest of campaign",
     "s": "site",
     "d": "domain",
     "r": "recipient",
@@ -154,6 +156,10 @@ class Standing:
 def _scopes(place: Place) -> list[str]:
     lane = place.lane
     found = [f"t|{lane.tenant}", f"c|{lane.tenant}|{lane.campaign}", f"s|{lane.site}"]
+    if lane.cls == Class.BULK:
+        found.append(f"b|{lane.tenant}")
+    if lane.site == "*":
+        found.append(f"k|{lane.tenant}|{lane.campaign}")
     domain = place.rcpt.rpartition("@")[2]
     # One that was sieved out is parked by one of these; others are met when it is drawn.
     return [*found, f"d|{domain}", f"r|{place.rcpt}", f"m|{lane.tenant}|{place.name}"]

@@ -108,7 +108,11 @@ async def test_a_campaign_and_its_tenant_are_held_with_the_reason(post: Post) ->
     await post.guard.look()
     gates = await post.control.gates()
     why = "30 unknown recipients of 330 within 7 days are 9.09%; the limit is 5.00%"
-    assert gates == {scope.text: Gate("held", why, GUARD) for scope in (SPRING, BULK)}
+    since = {name: gate.since for name, gate in gates.items()}
+    assert all(since.values())
+    assert gates == {
+        scope.text: Gate("held", why, GUARD, since=since[scope.text]) for scope in (SPRING, BULK)
+    }
     told = {one["scope"]: one for one in await post.events("held")}
     assert set(told) == {"campaign:spring", "tenant:acme"}
     assert all(one["reason"] == why and one["by"] == GUARD for one in told.values())

@@ -16,6 +16,8 @@ _PHRASES = {
     "shelf": "wait packed for room at {of}",
     "suspended": "are kept by a suspended scope",
     "held": "are held",
+    "canary": "wait for what a canary shows",
+    "rejected": "were rejected and are about to be dropped",
     "own_rate": "wait for their own rate",
     "quota": "wait for their own quota",
     "window": "wait for their delivery window",
