@@ -37,6 +37,7 @@ STEPS: dict[str, list[str]] = {
     "delivery-10000-domains": ["-m", "bench.delivery", "--domains", "10000", "--messages", "20000", "--json"],
     "signatures": ["-m", "bench.signatures", "--messages", "10000", "--json"],
     "shaping": ["-m", "bench.shaping", "--json"],
+    "pace": ["-m", "bench.pace", "--json"],
     "latency": ["-m", "bench.latency", "--json"],
     "latency-distant": ["-m", "bench.latency", "--receiver", "distant", "--json"],
     "fuzz_replies": ["-m", "bench.fuzz_replies", "--inputs", "1000000", "--json"],

@@ -109,6 +109,8 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--greylist-s", default=0.0)
 @click.option("--max-connections", default=0, help="Per listening address; 0 is no limit.")
 @click.option("--rate", default=0.0, help="Recipients per second and domain; 0 is no limit.")
+@click.option("--rate-steps", default="", help="Rates in place of it, one after the other: 60,30,45.")
+@click.option("--rate-step-s", default=60.0, help="How long each of them holds, from the first recipient on.")
 @click.option("--rate-code", type=click.Choice(["451", "421"]), default="451")
 @click.option("--close-after", default=0, help="421 after this many messages in a session.")
 @click.option("--drop-after", default=0, help="Cut the connection after this many messages.")
@@ -129,8 +131,9 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def main(
     hosts: tuple[str, ...], port: int, control_port: int, delay_ms: float, dot_delay_ms: float,
     temp_share: float, temp_times: int, perm_share: float, bounce_share: float, bounce_after_s: float,
-    bounce_to: str, greylist_s: float, max_connections: int, rate: float, rate_code: str, close_after: int,
-    drop_after: int, drop_dot_share: float, seed: str, name: str, size_limit: int, tls: bool,
+    bounce_to: str, greylist_s: float, max_connections: int, rate: float, rate_steps: str, rate_step_s: float,
+    rate_code: str, close_after: int, drop_after: int, drop_dot_share: float, seed: str, name: str,
+    size_limit: int, tls: bool,
     tls_cert: Path | None, tls_key: Path | None, directory: Path | None, capture_max: int,
     arrivals: Path | None, domains: Path | None, addresses: Path | None, loop_name: str, compact: bool,
 ) -> None:  # fmt: skip
@@ -139,11 +142,13 @@ def main(
         default = Behaviour(
             reply_delay_ms=delay_ms, dot_delay_ms=dot_delay_ms, temp_share=temp_share, temp_times=temp_times,
             perm_share=perm_share, bounce_share=bounce_share, bounce_after_s=bounce_after_s,
-            greylist_s=greylist_s, max_connections=max_connections, rate=rate, rate_code=int(rate_code),
+            greylist_s=greylist_s, max_connections=max_connections,
+            rate=rate or (1.0 if rate_steps else 0.0), rate_code=int(rate_code),
             close_after=close_after, drop_after=drop_after, drop_dot_share=drop_dot_share,
         )  # fmt: skip
+        steps = tuple(float(word) for word in rate_steps.split(",") if word)
         by_domain, by_address = behaviours(domains, default), behaviours(addresses, default)
-    except BehaviourError as error:
+    except ValueError as error:
         raise click.ClickException(str(error)) from error
     if bool(tls_cert) != bool(tls_key):
         raise click.UsageError("--tls-cert and --tls-key go together")
@@ -158,6 +163,7 @@ def main(
             tls=_context(tls, tls_cert, tls_key, name), bounce_to=_address(bounce_to),
             capture=Capture(capture_max, directory) if directory else None, arrivals=lines,
         )  # fmt: skip
+        receiver.policy.steps, receiver.policy.step_s = steps, rate_step_s
         return await run(receiver, Where(hosts=hosts, port=port, control_port=control_port), loop_name)
 
     try:

@@ -19,6 +19,9 @@ class Policy:
 
     def __init__(self, seed: str = "") -> None:
         self.seed = seed
+        self.steps: tuple[float, ...] = ()  # rates in place of a Behaviour's own, one after the other
+        self.step_s = 60.0  # how long each holds, from the first recipient on
+        self._began: float | None = None
         self._tries: dict[str, int] = {}  # recipient -> temporary refusals given
         self._first_seen: dict[tuple[str, str], float] = {}  # (sender domain, recipient) -> first try
         self._buckets: dict[str, tuple[float, float]] = {}  # domain -> (tokens, when)
@@ -34,7 +37,7 @@ class Policy:
         end = fate(behaviour, recipient, self.seed)
         if end is Fate.PERMANENT:
             return "permanent", UNKNOWN
-        if behaviour.rate and not self._spend(domain, behaviour.rate, now):
+        if behaviour.rate and not self._spend(domain, self._rate(behaviour, now), now):
             return "rate", TOO_FAST if behaviour.rate_code == 451 else TOO_FAST_CLOSING
         if behaviour.greylist_s:
             pair = (sender.rpartition("@")[2].lower(), recipient)
@@ -63,6 +66,12 @@ class Policy:
             self._dropped.clear()
         self._dropped.add(recipient)
         return True
+
+    def _rate(self, behaviour: Behaviour, now: float) -> float:
+        if not self.steps:
+            return behaviour.rate
+        self._began = now if self._began is None else self._began
+        return self.steps[int((now - self._began) / self.step_s) % len(self.steps)]
 
     def _spend(self, domain: str, rate: float, now: float) -> bool:
         burst = max(rate, 1.0)
