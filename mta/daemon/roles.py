@@ -1,6 +1,7 @@
 """The roles a process can have: built here from settings, run until drained."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -16,11 +17,14 @@ from mta.daemon.worker_role import worker
 from mta.keeper.keeper import Doors as KeeperDoors
 from mta.keeper.keeper import Keeper
 from mta.keeper.keeper import Settings as KeeperSettings
+from mta.keeper.notifier import Notifier
 from mta.keeper.tls_reports import TlsReports
 from mta.metrics.meter import Meter
 from mta.queue.campaigns import Campaigns
 from mta.queue.control import Control
 from mta.queue.intake import Intake
+from mta.queue.notifybook import NotifyBook
+from mta.queue.producer import Producer
 from mta.queue.progress import Progress
 from mta.queue.terms import TermsBook
 from mta.queue.upkeep import Upkeep
@@ -109,6 +113,11 @@ async def _keeper(settings: Settings, name: str, queueing: Queueing) -> Role:
         Archive(settings.paths.archive),
         TermsBook(client, keys),
         assemble_guard.guard(settings, client, keys),
+        Notifier(
+            NotifyBook(client, keys),
+            Producer(client, keys, settings.queue.submit_limit),
+            settings.net.helo or socket.getfqdn(),
+        ),
     )
     told = KeeperSettings(
         keys=keys,

@@ -64,6 +64,9 @@ class Message:
     pool: str
     not_before: int | None
     expires: int | None
+    null_sender: bool = False  # a report or automatic reply: nobody is to answer it
+    notify: tuple[str, ...] = ()  # of what the sender is told by mail: failure, delay, success
+    notify_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)

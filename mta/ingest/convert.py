@@ -1,14 +1,16 @@
 """From a checked submission to what the queue stores: mailings, profiles, records. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from mta.address import Mailbox
 from mta.identity import recipient_id
 from mta.ingest.checked import Campaign, Content, Message, Raw
 from mta.ingest.rows import Row
-from mta.message import Flag, Record
+from mta.message import Class, Flag, Record
 from mta.mime.document import Attachment, Document
-from mta.mime.mailing import Mailing
+from mta.mime.mailing import NULL_SENDER, Mailing
+from mta.mime.raw import RawContent
+from mta.queue.notifybook import Wish
 
 
 def mailing_of_campaign(tenant: str, campaign: Campaign) -> Mailing:
@@ -28,6 +30,8 @@ def mailing_of_message(tenant: str, message: Message) -> Mailing:
     """Return a single message's mailing, with its visible To and Cc."""
     content = message.content
     envelope_from = str(message.envelope_from) if message.envelope_from else ""
+    if message.null_sender:
+        envelope_from = NULL_SENDER
     if isinstance(content, Raw):
         assert isinstance(content.data, bytes)
         return Mailing(
@@ -45,6 +49,41 @@ def mailing_of_message(tenant: str, message: Message) -> Mailing:
         envelope_from=envelope_from,
         document=document,
     )
+
+
+def wish_of_message(message: Message, mailing: Mailing, cls: Class, born: int, expires: int) -> Wish:
+    """Return what the sender of a message wants to be told of, and what is told of the message."""
+    sender = str(message.content.sender.address)
+    return Wish(
+        on=list(message.notify),
+        to=message.notify_to or sender,
+        label=cls.label,
+        sender=sender,
+        message_id=f"<{message.id}.{mailing.tenant}@{mailing.from_domain}>",
+        subject=message.content.subject if isinstance(message.content, Content) else "",
+        arrived=born,
+        expires=expires,
+    )
+
+
+def is_automatic(fields: Iterable[tuple[str, str]]) -> bool:
+    """Say whether header fields are those of a report or an automatic message: nobody is told of those (RFC 3834)."""
+    for name, value in fields:
+        word = value.strip().lower()
+        if name.lower() == "auto-submitted" and not word.startswith("no"):
+            return True
+        if name.lower() == "content-type" and word.startswith("multipart/report"):
+            return True
+    return False
+
+
+def fields_of_raw(raw: RawContent) -> list[tuple[str, str]]:
+    """Return a raw message's header fields."""
+    found = []
+    for field in raw.fields:
+        name, _, value = field.decode("utf-8", "replace").partition(":")
+        found.append((name.strip(), value))
+    return found
 
 
 def record_of_row(stem: str, row: Row, born: int, expires: int) -> Record:

@@ -34,11 +34,13 @@ from mta.ingest.fields import (
 )
 from mta.ingest.grammar import base64, body, clock, days, duration, rate, shown, zone
 from mta.message import Class
+from mta.mime.mailing import NULL_SENDER
 from mta.throttle.canary import Canary
 from mta.throttle.window import Window
 
 BUILT_IN: Final = frozenset({"unsubscribe_url", "view_url"})
 """Merge names the engine fills: no column and no `vars` member may carry them."""
+NOTIFY: Final = ("failure", "delay", "success")
 _FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _ELSE = "recipient, else "
 
@@ -67,6 +69,12 @@ def message(document: wire.Message, tenant: str, key: str, cls: Class) -> Messag
             TOO_LARGE, f"`to`, `cc`, `bcc` name {len(recipients)}; the limit is {wire.MAX_RECIPIENTS}"
         )
     not_before, expires = lifetime(document.not_before, document.expires)
+    null = document.envelope_from == NULL_SENDER
+    if null and document.raw is None:
+        raise Refused(
+            BAD_VALUE,
+            "`envelope_from` is `<>`, which belongs to reports and automatic replies; give them as `raw`",
+        )
     return Message(
         id=message_id(tenant, key) if document.id is None else identifier(document.id, "id"),
         content=content_of(document, track=False) if document.raw is None else _raw(document, document.raw),
@@ -75,13 +83,29 @@ def message(document: wire.Message, tenant: str, key: str, cls: Class) -> Messag
         recipients=recipients,
         vars=_vars(document.vars or {}),
         envelope_from=None
-        if document.envelope_from is None
+        if document.envelope_from is None or null
         else address(document.envelope_from, "envelope_from"),
         ref=line(document.ref, "ref", wire.MAX_TEXT),
         pool=_optional_id(document.pool, "pool"),
         not_before=not_before,
         expires=expires,
+        null_sender=null,
+        notify=_notify(document, null=null),
+        notify_to="" if document.notify_to is None else str(address(document.notify_to, "notify_to")),
     )
+
+
+def _notify(document: wire.Message, *, null: bool) -> tuple[str, ...]:
+    if document.notify is None:
+        if document.notify_to is not None:
+            raise Refused(BAD_VALUE, "`notify_to` without `notify`; say of what: failure, delay, success")
+        return ()
+    if null:
+        raise Refused(
+            BAD_VALUE, "`notify` beside `envelope_from` `<>`: nobody is told of a report; leave it out"
+        )
+    few(document.notify, "notify", len(NOTIFY))
+    return tuple(dict.fromkeys(one_of(word, "notify", NOTIFY) for word in document.notify))
 
 
 def campaign(document: wire.Campaign, tenant: str, key: str, cls: Class) -> Campaign:

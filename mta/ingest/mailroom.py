@@ -40,6 +40,7 @@ from mta.queue.canaries import Canaries
 from mta.queue.control import Control, Scope
 from mta.queue.intake import Intake, Opened, stream_order
 from mta.queue.lanes import MOST
+from mta.queue.notifybook import NotifyBook
 from mta.queue.review import Review
 from mta.queue.terms import Terms, TermsBook
 from mta.tenancy import Profile
@@ -79,6 +80,7 @@ class Mailroom:
     terms: TermsBook
     rules: Rules = Rules()
     profiles: Profiles = field(init=False)
+    notify: NotifyBook = field(init=False)
     _compiled: dict[bytes, Compiled] = field(default_factory=dict)
     _read: dict[bytes, Campaign] = field(default_factory=dict)
 
@@ -87,6 +89,7 @@ class Mailroom:
         self.profiles = Profiles(self.campaigns)
         self.admission = Admission(Review(client, keys), self.rules.review_first)
         self.vanguard = Vanguard(self.putter, Canaries(client, keys))
+        self.notify = NotifyBook(self.campaigns.client, self.campaigns.keys)
 
     def foresee(
         self, submission: Submission
@@ -261,6 +264,7 @@ class Mailroom:
             )
         mailing = convert.mailing_of_message(submission.tenant, message)
         encoded = mailings.encode(mailing)
+        automatic = mailing.document is not None and convert.is_automatic(mailing.document.headers.items())
         if mailing.raw is None:
             compiled = foresight.compiled or self._compile(encoded, mailing, keep=False)
             values = values_of(message.vars, compiled.fields)
@@ -269,7 +273,7 @@ class Mailroom:
         else:
             values = []
             try:
-                prepare_raw(mailing.raw)
+                automatic = convert.is_automatic(convert.fields_of_raw(prepare_raw(mailing.raw)))
             except ContentError as error:
                 raise Refused(BAD_TEMPLATE, str(error)) from error
         assert submission.cls is not None
@@ -277,6 +281,10 @@ class Mailroom:
         body = str(opened.entry)
         records = list(enumerate(convert.records_of_message(message, values, born, expires, body)))
         shared = Mailing(submission.cls, message.pool, submission.tenant, "", "", opened.entry)
+        if message.notify and not automatic:
+            # Before anything is put: what becomes of it may be told at once.
+            wish = convert.wish_of_message(message, mailing, submission.cls, born, expires)
+            await self.notify.ask(submission.tenant, message.id, wish)
         suppressed = foresight.suppressed
         for chunk, start in enumerate(range(0, len(records), MOST), 1):
             part = records[start : start + MOST]

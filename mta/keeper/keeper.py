@@ -15,6 +15,7 @@ from mta.event import event
 from mta.keeper.canaries import CanaryWatch
 from mta.keeper.found import Found
 from mta.keeper.guard import Guard
+from mta.keeper.notifier import Notifier
 from mta.keeper.rejected import Rejected
 from mta.queue.audit import AuditLog
 from mta.queue.campaigns import Campaigns
@@ -54,6 +55,7 @@ class Doors:
     archive: Archive
     terms: TermsBook
     guard: Guard | None = None  # None: nothing is counted, nobody is held
+    notifier: Notifier | None = None
 
 
 FULL_SCAN = 50  # entries, and
@@ -159,6 +161,8 @@ class Keeper:
             return Found.NOTHING
         await asyncio.to_thread(self._write_events, [fields for _, _, fields in rows])
         await self.canaries.tally([fields for _, _, fields in rows])
+        if self.doors.notifier is not None:
+            await self.doors.notifier.tell([fields for _, _, fields in rows])
         if self.doors.guard is None:
             await self.doors.upkeep.acknowledge(rows)
         else:
@@ -249,6 +253,8 @@ class Keeper:
 
     async def prune(self) -> Found:
         """Remove archive files that are past their time, and campaigns that nobody can ask the archive for any more."""
+        if self.doors.notifier is not None:
+            await self.doors.notifier.book.sweep(int(time.time() * 1000))
         archive, settings = self.doors.archive, self.settings
         await asyncio.to_thread(archive.prune, time.time(), settings.keep_entries_s, settings.keep_events_s)
         doors = self.doors

@@ -4,6 +4,9 @@ import msgspec
 
 from mta.mime.document import Document
 
+NULL_SENDER = "<>"
+"""An `envelope_from` that says: nothing of this comes back (RFC 5321 section 4.5.5)."""
+
 
 class Mailing(msgspec.Struct, omit_defaults=True):
     """Content that many messages share; exactly one of `document` and `raw` is set."""
@@ -14,7 +17,7 @@ class Mailing(msgspec.Struct, omit_defaults=True):
     list_: str = ""
     unsubscribe: bool = False
     message_id: str = ""  # the id of a `message`, shared by its recipients; empty: each has its own
-    envelope_from: str = ""  # instead of the signed return path
+    envelope_from: str = ""  # instead of the signed return path; NULL_SENDER: none at all
     document: Document | None = None
     raw: bytes | None = None
 

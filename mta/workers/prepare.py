@@ -8,6 +8,7 @@ from mta.dkim.sign import sign_all
 from mta.message import Flag
 from mta.mime.compiled import Compiled
 from mta.mime.document import Person, Urls
+from mta.mime.mailing import NULL_SENDER
 from mta.mime.raw import RawContent, render_raw
 from mta.queue.codec import Item
 from mta.smtp.dialogue import Envelope
@@ -36,6 +37,8 @@ def envelope(key: object, item: Item, content: Content, keys: Keys, now: int) ->
     sender = mailing.envelope_from or verp.return_path(
         make_packed(keys, Purpose.RETURN, item.id, now // DAY), content.bounce_domain
     )
+    if sender == NULL_SENDER:
+        sender = ""
     utf8 = not rcpt.isascii() or (isinstance(compiled, RawContent) and compiled.utf8)
     return Envelope(key, sender, (rcpt,), compiled.size_estimate, utf8, compiled.eight_bit)
 

@@ -211,7 +211,8 @@ def test_a_refusal_echoes_hostile_names_escaped_and_cut() -> None:
 def test_members_are_found_along_a_path() -> None:
     assert members(documents.Message, "$") == [
         "from", "tenant", "id", "to", "cc", "bcc", "reply_to", "subject", "text", "html", "headers",
-        "attachments", "vars", "raw", "envelope_from", "ref", "track", "pool", "not_before", "expires",
+        "attachments", "vars", "raw", "envelope_from", "notify", "notify_to", "ref", "track", "pool",
+        "not_before", "expires",
     ]  # fmt: skip
     assert members(documents.Message, "$.attachments[3].data") == ["blob"]
     assert members(documents.Control, "$.limit") == ["rate", "connections"]
