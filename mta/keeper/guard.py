@@ -15,6 +15,7 @@ from mta.bounce.guard import Standing, Thresholds, judge, stale, step, within
 from mta.bounce.tally import HOUR_MS, Counts
 from mta.event import event
 from mta.message import Class
+from mta.queue.audit import ENGINE, AuditLog, subject
 from mta.queue.campaigns import Campaigns
 from mta.queue.control import GUARD, Control, Gate, Scope
 from mta.queue.guardbook import GuardBook
@@ -111,6 +112,12 @@ class Guard:
             _log.warning("%s: %s: %s", told, named(scope), after.why)
             kind = KINDS[scope[0]]
             self.counted("guard_holds_total" if told == "held" else "guard_warnings_total", kind, after.cause)
+            if told == "held":
+                book = self.doors.book
+                about = subject(kind, scope.rpartition("|")[2], scope.split("|")[1])
+                await AuditLog(book.client, book.keys).note(
+                    ENGINE, f"{kind}.hold", about, reason=after.why, by=GUARD
+                )
             self._swept = 0.0 if told == "held" else self._swept  # the gauge is to follow at once
         return bool(told)
 

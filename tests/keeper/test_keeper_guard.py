@@ -14,6 +14,7 @@ from mta.ingest.orders import Orders
 from mta.keeper.guard import Doors, Guard, Settings
 from mta.message import Class, Lane, MessageId, Record
 from mta.queue import codec
+from mta.queue.audit import AuditLog
 from mta.queue.campaigns import Campaign, Campaigns
 from mta.queue.control import GUARD, Control, Gate, Scope
 from mta.queue.feedback import Feedback
@@ -123,6 +124,11 @@ async def test_a_campaign_and_its_tenant_are_held_with_the_reason(post: Post) ->
     ]
     await post.guard.look()
     assert post.guard.held == {"tenant": 1, "campaign": 1}
+    noted = {(one.who, one.what, one.subject) for one in await AuditLog(post.client, post.keys).last(10)}
+    assert noted == {
+        ("engine", "campaign.hold", "campaign:acme/spring"),
+        ("engine", "tenant.hold", "tenant:acme"),
+    }
 
 
 async def test_looking_again_or_after_a_restart_tells_nothing_twice(post: Post) -> None:
