@@ -14,6 +14,7 @@ from mta import tenancy
 from mta.dkim.key import KeyFault, Signer
 from mta.mime.compile import compile as compile_document
 from mta.mime.compiled import Compiled
+from mta.mime.document import ContentError, Person, Urls
 from mta.mime.mailing import Mailing
 from mta.mime.raw import RawContent
 from mta.mime.raw import prepare as prepare_raw
@@ -25,6 +26,7 @@ from mta.throttle.window import Window
 from mta.workers.keyring import Keyring
 
 MOST_CONTENTS = 500
+DATE = "Thu, 01 Jan 1970 00:00:00 +0000"  # any: two messages are compared that both have it
 PROFILE_SECONDS = 5.0
 
 
@@ -47,6 +49,7 @@ class Content:
     fresh_until: float = 0.0  # loop time at which tenant and keys are looked at again
     made: int = 0  # messages rendered from it
     window: Window | None = None  # when the campaign may send
+    shared: bool = False  # all recipients get the same octets from the same return path
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,7 @@ class Contents:
             fresh_until=self.clock() + PROFILE_SECONDS,
             made=known.made if known is not None else 0,
             window=window,
+            shared=_shared(mailing, compiled),
         )
         self._kept[key] = content
         self._kept.move_to_end(key)
@@ -166,6 +170,29 @@ class Contents:
             if domain == from_domain or from_domain.endswith("." + domain):
                 found += await self.keyring.signers(domain, (selector,))
         return found
+
+
+def _shared(mailing: Mailing, compiled: Compiled | RawContent) -> bool:
+    """Return whether a message is the same for all its recipients, so that one transaction may serve several.
+
+    Only where the submitter names the return path: our own tells recipients apart (VERP).
+    """
+    if not (mailing.envelope_from and mailing.message_id):
+        return False
+    if isinstance(compiled, RawContent):
+        return True
+    document = mailing.document
+    if document is None or document.track_opens or document.track_clicks:
+        return False
+    values = ["x"] * len(compiled.fields)
+    try:
+        one, other = (
+            compiled.render(Person(f"{who}@x.example", who, values), Urls("", "", "", ""), DATE, "<x@x>", ())
+            for who in ("a", "b")
+        )
+    except ContentError:
+        return False
+    return (one.fields, one.body) == (other.fields, other.body)
 
 
 def _key(item: Item) -> tuple[str, str]:

@@ -8,65 +8,21 @@ import asyncio
 import select
 from collections import deque
 from collections.abc import Sequence
-from typing import Protocol, cast
+from typing import cast
+
+import msgspec
 
 from mta.net.connect import Opened, Timeouts
-from mta.queue.codec import Item
 from mta.reply import Reply
 from mta.smtp.dialogue import Dialogue, Done, Ended, Envelope, Happening, NeedContent, Unsent
+from mta.smtp.happening import MAX_RECIPIENTS
 from mta.smtp.wire import WireError
-from mta.verdict import Stage, Verdict
-from mta.workers.contents import Content
+from mta.verdict import Stage
 from mta.workers.outcome import Hop
 from mta.workers.outflow import Outflow
-from mta.workers.prepare import Made
+from mta.workers.work import Owner, Work, same
 
-
-class Work:
-    """One taken message on its way through a session."""
-
-    __slots__ = ("began", "content", "item", "settled", "until")
-
-    def __init__(self, item: Item, content: Content | None = None, until: float = 0.0) -> None:
-        self.item = item
-        self.content = content
-        self.until = until
-        self.settled = False  # it has a result already: what the session says later is not asked for
-        self.began = 0.0  # when its envelope was offered (time.monotonic)
-
-    def __repr__(self) -> str:
-        return f"<Work {self.item.record.name}>"
-
-
-class Owner(Protocol):
-    """What a session asks of the worker."""
-
-    def may_send(self, until: float) -> bool:
-        """Whether a message whose permission ends then (time.monotonic) may be started now."""
-
-    def envelope(self, work: Work) -> Envelope | None:
-        """The envelope to offer; None when the owner has settled the message itself."""
-
-    def content(self, work: Work) -> Made | None:
-        """The whole message; None when it can't be made (the owner has settled it)."""
-
-    def unsendable(self, work: Work, why: str) -> None:
-        """The message must not reach the wire: it is to be set aside."""
-
-    def dot(self, work: Work) -> None:
-        """The message's final dot goes out now."""
-
-    def verdict(self, work: Work, verdict: Verdict, session: "Session") -> None:
-        """What became of it."""
-
-    def back(self, work: Work) -> None:
-        """It had no effect and may be tried by anyone."""
-
-    def finished(self, session: "Session") -> None:
-        """The batch is through; the session can take another."""
-
-    def gone(self, session: "Session") -> None:
-        """The connection has ended."""
+__all__ = ["Owner", "Session", "Work"]
 
 
 class Session(asyncio.Protocol):
@@ -233,10 +189,14 @@ class Session(asyncio.Protocol):
             envelope = owner.envelope(work)
             if envelope is None:
                 continue
+            if work.content is not None and work.content.shared and self.waiting:
+                envelope = self._joined(work, envelope)
             try:
                 happenings = dialogue.offer(envelope)
             except WireError as error:
                 owner.unsendable(work, str(error))
+                for other in work.others:
+                    owner.back(other)
                 continue
             self.sent += 1
             self.in_batch += 1
@@ -250,6 +210,34 @@ class Session(asyncio.Protocol):
             self.deadline = 0.0
             self.idle_since = self.loop.time()
             owner.finished(self)
+
+    def _joined(self, work: Work, envelope: Envelope) -> Envelope:
+        """Return the envelope with the recipients of the same message that wait behind it (RFC 5321 section 3.3)."""
+        others: list[Work] = []
+        while self.waiting and len(others) + 1 < MAX_RECIPIENTS and self._joins(work, self.waiting[0]):
+            other = self.waiting.popleft()
+            self.ahead = max(0, self.ahead - 1)
+            if self.owner.envelope(other) is not None:
+                others.append(other)
+        if not others:
+            return envelope
+        self.sent += len(others)
+        self.in_batch += len(others)
+        work.others = tuple(others)
+        rcpts = (other.item.record.rcpt for other in others)
+        return msgspec.structs.replace(envelope, recipients=(*envelope.recipients, *rcpts))
+
+    def _joins(self, work: Work, other: Work) -> bool:
+        return same(work, other) and self.owner.may_send(other.until)
+
+    def _several(self, work: Work, done: Done) -> None:
+        """Tell the verdict of each recipient; those who were one too many go at once, in another transaction."""
+        surplus = done.surplus()
+        for number, (one, verdict) in enumerate(zip((work, *work.others), done.verdicts, strict=True)):
+            if number in surplus:
+                self.owner.back(one)
+            else:
+                self.owner.verdict(one, verdict, self)
 
     def _flush(self) -> None:
         chunks = self.dialogue.outgoing()
@@ -268,9 +256,15 @@ class Session(asyncio.Protocol):
                 self._send_content(cast(Work, happening.envelope.key))
             elif type(happening) is Done:
                 self.moved_at = self.loop.time()
-                self.owner.verdict(cast(Work, happening.envelope.key), happening.verdicts[0], self)
+                work = cast(Work, happening.envelope.key)
+                if work.others:
+                    self._several(work, happening)
+                else:
+                    self.owner.verdict(work, happening.verdicts[0], self)
             elif type(happening) is Unsent:
-                self.owner.back(cast(Work, happening.envelope.key))
+                work = cast(Work, happening.envelope.key)
+                for one in (work, *work.others):
+                    self.owner.back(one)
             elif type(happening) is Ended:
                 self.last_word = happening.reply
 
@@ -278,14 +272,18 @@ class Session(asyncio.Protocol):
         made = self.owner.content(work)
         happenings: list[Happening]
         if made is None:
+            for other in work.others:
+                self.owner.content(other)  # what can't be made for one can't be for the others, each says so
             # After 354 there is no polite way back (RFC 5321 3.3): the connection ends, nothing was accepted.
             happenings = self.dialogue.decline("the message could not be made")
         else:
             try:
                 happenings = self.dialogue.content(made.parts, clean=made.clean)
-                self.owner.dot(work)  # noted before `_flush` lets it out
+                for one in (work, *work.others) if work.others else (work,):
+                    self.owner.dot(one)  # noted before `_flush` lets it out
             except WireError as error:
-                self.owner.unsendable(work, str(error))
+                for one in (work, *work.others):
+                    self.owner.unsendable(one, str(error))
                 happenings = self.dialogue.decline("the message could not be sent")
         self._handle(happenings)
 
