@@ -9,6 +9,7 @@ from mta.archive.entries import Entry as Entry
 from mta.archive.log import EventLog
 from mta.archive.recipient import Recipient as Recipient
 from mta.archive.recipient import list_of, recipient_of
+from mta.identity import entry_stem, message_id
 from mta.message import Class, MessageId
 
 FOREVER = 1 << 62
@@ -33,6 +34,19 @@ class Archive:
     def entry_by_key(self, tenant: str, key: str) -> Entry | None:
         """Return the newest entry that a tenant submitted under an idempotency key."""
         return self._entries.by_key(tenant, key)
+
+    def entry_of(self, tenant: str, campaign: str, name: str) -> Entry | None:
+        """Return the entry that a message was submitted in, by its public name; None when it can't be told.
+
+        Names are made from keys; a `message` that was given an id of its own is found by its key alone.
+        """
+        stem = name.rpartition(".")[0]
+        kind = "recipients" if campaign else "message"
+        for seq, key in self._entries.keys_of(tenant, campaign, kind):
+            made = entry_stem(tenant, campaign, key) if campaign else message_id(tenant, key)
+            if made == stem:
+                return self._entries.get(seq)
+        return None
 
     def campaign(self, tenant: str, campaign: str) -> Entry | None:
         """Return the newest document of a campaign."""

@@ -100,6 +100,19 @@ class Entries:
             (tenant, key),
         )
 
+    def keys_of(self, tenant: str, campaign: str, kind: str) -> Iterator[tuple[int, str]]:
+        """Yield number and key of a tenant's entries of a kind, newest day first; data is not read."""
+        query = "select seq, key from entry where tenant = ? and campaign = ? and kind = ?"
+        for path in self._newest_first():
+            try:
+                with self._lock:
+                    rows = self._open(path).execute(query, (tenant, campaign, kind)).fetchall()
+            except sqlite3.OperationalError as error:
+                if path.exists() and "no such table" not in str(error):
+                    raise
+                continue
+            yield from rows
+
     def prune(self, before: str) -> int:
         """Remove the files of days before `before` (YYYY-MM-DD); return how many."""
         removed = 0

@@ -29,6 +29,7 @@ from mta.cli.run import check_config, demo, run
 from mta.cli.send import send
 from mta.cli.site import site
 from mta.cli.tenant import tenant
+from mta.cli.trace import trace
 from mta.cli.why import why
 
 
@@ -117,6 +118,7 @@ for command in (
     queue,
     site,
     why,
+    trace,
     probe,
     events,
     dkim,

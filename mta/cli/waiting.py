@@ -94,8 +94,27 @@ class Asking:
         seconds, micros = await self.client.time()
         return int(seconds) * 1000 + int(micros) // 1000
 
+    async def live(self, name: str, tenant: str) -> Asked:
+        """Return where a message waits, looked for once; nothing for one that does not wait."""
+        out = Asked()
+        events = await History(self.client, self.keys).of("id", name, tenant, most=1)
+        await self._live(name, tenant, events, out)
+        return out
+
     async def recipient(self, address: str, tenant: str, most: int) -> Asked:
         """Return the answers for an address's mail that waits; of finished mail only when none waits."""
+        out = await self.waiting(address, tenant, most)
+        if not out.told:
+            history = History(self.client, self.keys)
+            events = await history.of("rcpt", address, tenant, most=most)
+            out.told = [self._finished(one) for one in events if is_final(one)]
+            out.through.append("event streams" if history.complete else "the newest events")
+        if not out.told:
+            out.told = await self._archived("rcpt", address, tenant, out)
+        return out
+
+    async def waiting(self, address: str, tenant: str, most: int) -> Asked:
+        """Return the answers for an address's mail that waits."""
         out = Asked()
         wanted = Wanted(rcpt=address, tenant=tenant)
         domain = address.rpartition("@")[2]
@@ -109,13 +128,6 @@ class Asking:
             if place.attempts:
                 events = await History(self.client, self.keys).of("id", place.name, place.lane.tenant, most=1)
             out.told.append(await self._standing(place, events))
-        if not out.told:
-            history = History(self.client, self.keys)
-            events = await history.of("rcpt", address, tenant, most=most)
-            out.told = [self._finished(one) for one in events if is_final(one)]
-            out.through.append("event streams" if history.complete else "the newest events")
-        if not out.told:
-            out.told = await self._archived("rcpt", address, tenant, out)
         return out
 
     async def _live(self, name: str, tenant: str, events: list[Event], out: Asked) -> None:

@@ -77,24 +77,30 @@ async def why(
 async def _asked(
     config: Path | None, target: str, tenant: str, limit: int, number: int, talks: bool
 ) -> "Asked":
-    from mta.address import AddressError, parse
     from mta.cli.waiting import Asking
-    from mta.identity import is_name
 
-    address = ""
-    if "@" in target:
-        try:
-            address = str(parse(target))
-        except AddressError as error:
-            raise Failure(USAGE, f"{target!r} is no address: {error}") from error
-    elif not is_name(target):
-        raise Failure(USAGE, f"{target!r} is neither a message id nor an address")
+    address, name = target_of(target)
     async with door(config) as opened:
         with looking(limit, talks) as tell:
             asking = Asking(opened, limit, tell)
             if address:
                 return await asking.recipient(address, tenant, number)
-            return await asking.message(target, tenant)
+            return await asking.message(name, tenant)
+
+
+def target_of(target: str) -> tuple[str, str]:
+    """Return (address, "") or ("", message id) of what was named; raise Failure."""
+    from mta.address import AddressError, parse
+    from mta.identity import is_name
+
+    if "@" in target:
+        try:
+            return str(parse(target)), ""
+        except AddressError as error:
+            raise Failure(USAGE, f"{target!r} is no address: {error}") from error
+    if not is_name(target):
+        raise Failure(USAGE, f"{target!r} is neither a message id nor an address")
+    return "", target
 
 
 @contextmanager
