@@ -10,7 +10,7 @@ from typing import Annotated as A
 from typing import Literal
 
 from mta.config.sending import COUNT, NONE_OR_MORE, TIME, Dns, Limits, Net, Retry, TlsReports, Workers
-from mta.config.units import Bounds, Duration, Listen, Size
+from mta.config.units import Bounds, Duration, Listen, Scopes, Size
 from mta.config.ways import DomainTls, RouteSettings
 
 
@@ -182,6 +182,10 @@ class Log:
     mail_log: A[str, "file with a line per mail event; empty = <state>/log/mail.log, none = off"] = ""
     mail_format: A[Literal["text", "json"], "text: key=value; json: an object per line"] = "text"
     redact: A[bool, "write a hash in place of what stands before the @ of an address"] = False
+    transcript: A[Scopes, "mail whose SMTP sessions are written down, beside the mail log; empty = none"] = ()
+    transcript_limit: A[
+        Size, Bounds(1 << 16, 1 << 40), "size at which the transcript ends until it is rotated"
+    ] = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +256,11 @@ class Settings:
         if self.log.mail_log == "none":
             return None
         return Path(self.log.mail_log) if self.log.mail_log else self.paths.root / "log" / "mail.log"
+
+    @property
+    def transcript(self) -> Path:
+        """The file of SMTP transcripts."""
+        return (self.mail_log or self.paths.root / "log" / "mail.log").with_name("transcript.log")
 
     @property
     def tracking_keys(self) -> Path:

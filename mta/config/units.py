@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
+from mta.workers.scopes import parse as parse_scopes
+
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", re.ASCII)
 _TIMES = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZES = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
@@ -96,7 +98,20 @@ def _split(value: object) -> tuple[float, str]:
     return float(found[1]), found[2]
 
 
+def scopes(value: object) -> tuple[str, ...]:
+    """Return the texts of a list, or of a text with commas, that spell scopes; raise ValueError."""
+    texts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise ValueError
+    parse_scopes(texts)
+    return tuple(texts)
+
+
 Duration = Annotated[float, Unit('a time such as "250ms", "30s", "5m", "2h", "7d", or seconds', duration)]
 Size = Annotated[int, Unit('a size such as "64KB", "32MB", "1GB", or bytes', size)]
 Rate = Annotated[float, Unit('a rate such as "20/s", "100/min", "5000/h", or a number per second', rate)]
 Listen = Annotated[str, Unit('an address such as "127.0.0.1:8025" or "[::1]:8025"; empty = off', address)]
+Scopes = Annotated[
+    tuple[str, ...],
+    Unit('a list of "site:google", "domain:example.net", "tenant:acme", "campaign:acme/spring"', scopes),
+]

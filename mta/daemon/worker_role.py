@@ -27,6 +27,8 @@ from mta.workers.contents import Contents
 from mta.workers.journal import Journal
 from mta.workers.keyring import Keyring
 from mta.workers.plan import Doors
+from mta.workers.scopes import parse as parse_scopes
+from mta.workers.transcript import Transcript
 from mta.workers.worker import Worker
 
 LOG_SECONDS = 0.5
@@ -54,6 +56,7 @@ class Working:
         self.sts = sts
         self.book = ReportBook(queueing.client, queueing.keys)
         self.tls_counts = Counts()
+        self.transcript: Transcript | None = None
 
     async def run(self) -> None:
         """Work until drained."""
@@ -70,6 +73,14 @@ class Working:
         while True:
             await asyncio.sleep(LOG_SECONDS)
             self.watch.log.flush()
+            if self.transcript is not None:
+                self._write_down(self.transcript)
+
+    def _write_down(self, transcript: Transcript) -> None:
+        before = transcript.fault
+        transcript.flush()
+        if transcript.fault and transcript.fault != before:
+            _log.warning("the SMTP transcript is not written: %s", transcript.fault)
 
     async def _report(self) -> None:
         while True:
@@ -95,6 +106,22 @@ class Working:
         for worker in self.workers:
             found.into(worker.doors)
             worker.doors.tls_counts = self.tls_counts if settings.tls_reports.sender else None
+        self._transcribe(settings)
+
+    def _transcribe(self, settings: Settings) -> None:
+        """Write down what the settings name from the next session on."""
+        if self.transcript is not None:
+            self.transcript.reopen()
+        log = settings.log
+        scopes = parse_scopes(log.transcript)
+        self.transcript = None
+        if scopes:
+            self.transcript = Transcript(
+                settings.transcript, scopes, most_bytes=log.transcript_limit, redact=log.redact,
+                key=self.queueing.secrets.suppression,
+            )  # fmt: skip
+        for worker in self.workers:
+            worker.doors.transcript = self.transcript
 
     def drain(self) -> None:
         """Take nothing more, and finish what is under way."""
@@ -105,6 +132,8 @@ class Working:
         """Use new settings, and read keys again; raise Stop or ConfigError and change nothing when they are no good."""
         self.keyring.forget()
         self.watch.log.reopen()  # a rotation may have moved the file away
+        if self.transcript is not None:
+            self.transcript.reopen()
         if settings is None:
             return
         plans = [
@@ -130,6 +159,8 @@ class Working:
         """Close every door."""
         await self._add_counts()
         self.watch.log.close()
+        if self.transcript is not None:
+            self.transcript.reopen()
         for journal in self.journals:
             journal.close()
         await self.queueing.close()

@@ -229,7 +229,10 @@ class Dispatch:
 
     def _session(self, path: str, hosts: str, opened: Opened) -> Session:
         careful = self.careful.get(hosts, 0.0) > time.monotonic()
-        dialogue = Dialogue(capabilities.parse(opened.ehlo), pipeline=not careful)
+        if self.doors.transcript is None:
+            dialogue = Dialogue(capabilities.parse(opened.ehlo), pipeline=not careful)
+        else:
+            dialogue = self.doors.transcript.dialogue(path, opened, pipeline=not careful)
         session = Session(self.messages, path, hosts, opened, dialogue, self.plan.dialling.timeouts)
         session.messages = self.plan.shaping.limits(path.partition("|")[2]).messages
         self.sessions.add(session)

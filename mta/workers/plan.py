@@ -3,8 +3,9 @@
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from mta.net.connect import Contexts, Dialling
+from mta.net.connect import Contexts, Dialling, Opened
 from mta.net.policies import Policies
 from mta.net.resolver import Resolver
 from mta.policy.routes import Routes
@@ -13,6 +14,7 @@ from mta.queue.lanes import FLOOR, PathDefaults, Queue, Result
 from mta.queue.suppression import Suppressions
 from mta.queue.wake import Bell
 from mta.reply import Reply
+from mta.smtp.dialogue import Dialogue
 from mta.throttle.retry import Schedule
 from mta.throttle.shaping import Shaping
 from mta.tracking.token import Keys
@@ -45,6 +47,13 @@ class Plan:
     unreachable_pause_ms: int = 30_000
 
 
+class Transcribing(Protocol):
+    """Who writes down what is said in sessions (mta.workers.transcript)."""
+
+    def dialogue(self, path: str, opened: Opened, *, pipeline: bool) -> Dialogue:
+        """Return the dialogue of a session that was opened on a path."""
+
+
 def _uncounted(*_: object) -> None:
     return None
 
@@ -72,3 +81,4 @@ class Doors:
     policies: Policies | None = None
     routes: Routes = field(default_factory=Routes)
     tls_counts: Counts | None = None
+    transcript: Transcribing | None = None  # None: nobody looks at what is said
