@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mta.queue.finding import Finder, campaigns_of
@@ -17,6 +17,7 @@ from mta.throttle.waiting.facts import Facts, Final
 if TYPE_CHECKING:
     from mta.cli.door import Door
 
+RECENT = 2_000  # events that are looked at for what paused a path
 Tell = Callable[[int], None]
 Event = dict[str, str]
 
@@ -150,8 +151,18 @@ class Asking:
         tried = [one for one in events if one.get("event") == "deferred"]
         reply = f"{tried[-1].get('code', '')} {tried[-1].get('reply', '')}".strip() if tried else ""
         facts = await self.standing.of(place, reply)
+        if facts.path is not None and facts.path.paused_until > facts.now:
+            path = replace(facts.path, paused_by=await self._paused_by(place.rcpt))
+            facts = replace(facts, path=path)
         lane = place.lane
         return Told(place.name, lane.tenant, lane.campaign, place.rcpt, why(facts), facts, place, events)
+
+    async def _paused_by(self, rcpt: str) -> str:
+        """Return the last reply that put mail to an address's domain off, among the newest few; empty: none seen."""
+        domain = rcpt.rpartition("@")[2]
+        recent = await History(self.client, self.keys, looked_at=RECENT).of("event", "deferred", most=64)
+        own = [one for one in recent if one.get("rcpt", "").rpartition("@")[2] == domain]
+        return f"{own[-1].get('code', '')} {own[-1].get('reply', '')}".strip() if own else ""
 
     async def _archived(self, field_: str, value: str, tenant: str, out: Asked) -> list[Told]:
         from mta.archive.seeking import seek

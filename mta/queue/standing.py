@@ -13,6 +13,7 @@ from mta.queue.lanes import PathDefaults
 from mta.queue.link import Client
 from mta.queue.orders import Orders
 from mta.queue.place import Place, Where
+from mta.throttle.pace import Pace, rate
 from mta.throttle.waiting.facts import Closed, Facts, Flight, Later, Own, Packed, Path
 from mta.throttle.window import wait_ms, zone
 
@@ -28,6 +29,8 @@ _SCOPES = {
     "m": "message",
     "x": "source",
 }
+PACED_BURST = 50.0  # ms (permit.lua)
+EACH_MS = 30_000  # after which a path gets back one connection that was refused
 _DAY = 86_400_000
 
 
@@ -114,18 +117,27 @@ class Standing:
                 interval, tolerance = float(wide), float(burst)
             connections = int(most) or connections
         fields = {name.decode(): float(value) for name, value in state.items() if _figure(value)}
+        interval, tolerance, slower = _slower(fields, interval, tolerance, now)
+        few = (
+            int(fields["few"] + (now - fields.get("fewer", now)) // EACH_MS)
+            if "few" in fields
+            else connections
+        )
         return Path(
             lane.pool,
             lane.site,
             interval,
             tolerance,
             fields.get("tat", 0.0),
-            int(connections),
+            int(min(connections, few)),
             int(sum(value for name, value in fields.items() if name.startswith("o:"))),
             int(sum(value for name, value in fields.items() if name.startswith("i:"))),
             fields.get("batch", 0.0) * BATCHES_A_SECOND,
             int(fields.get("pause", 0)),
             next=int(due or 0),
+            stopped_until=int(fields.get("stop", 0)),
+            slower=slower,
+            fewer=few < connections,
         )
 
     async def _own(self, base: str, lane: Lane, now: int) -> tuple[Own, ...]:
@@ -153,11 +165,26 @@ class Standing:
         return tuple(found)
 
 
+def _slower(
+    fields: dict[str, float], interval: float, tolerance: float, now: int
+) -> tuple[float, float, str]:
+    """Return interval and tolerance as answers have left them (permit.lua does the same), and why they are other."""
+    why = ""
+    if fields.get("slow") and fields.get("slowed", 0) > now and interval > 0:
+        interval, why = interval / fields["slow"], "slowed by a rule of the shaping file"
+    if "top" in fields:
+        pace = Pace(fields["top"], fields.get("base", 0.0), int(fields.get("cut", 0)))
+        sent = rate(pace, now)
+        if sent > 0 and 1000 / sent > interval:
+            tolerance = min(tolerance, PACED_BURST) if interval > 0 else PACED_BURST
+            interval, why = 1000 / sent, "its receiver said: too fast"
+    return interval, tolerance, why
+
+
 def _scopes(place: Place) -> list[str]:
     lane = place.lane
-    found = [f"t|{lane.tenant}", f"c|{lane.tenant}|{lane.campaign}", f"s|{lane.site}"]
-    if lane.cls == Class.BULK:
-        found.append(f"b|{lane.tenant}")
+    bulk = [f"b|{lane.tenant}"] if lane.cls == Class.BULK else []
+    found = [f"t|{lane.tenant}", *bulk, f"c|{lane.tenant}|{lane.campaign}", f"s|{lane.site}"]
     if lane.site == "*":
         found.append(f"k|{lane.tenant}|{lane.campaign}")
     domain = place.rcpt.rpartition("@")[2]

@@ -149,6 +149,36 @@ async def test_standing_behind_a_gate_before_and_after_a_take_met_it(
         await worker.take()
 
 
+async def test_standing_a_tenants_bulk_mail_is_held_and_its_receipts_go_on(
+    queue: Queue, client: Client, keys: Keys, ask: Ask
+) -> None:
+    await put(queue, lane(), 1, entry=1)
+    await put(queue, lane(cls=1), 1, entry=2)
+    await Worker(queue).start()
+    await Control(client, keys).close(Scope.of_bulk("acme"), Gate("held", "complaints", "guard"), {})
+    assert (await ask.why("m1.0")).text.startswith("bulk mail of tenant acme is held by guard (complaints)")
+    assert (await ask.why("m2.0")).reason == "next"
+
+
+async def test_standing_a_path_as_answers_have_left_it(queue: Queue, client: Client, ask: Ask) -> None:
+    await put(queue, lane(), 9, entry=1)
+    taken = await (await Worker(queue).start()).take(want=1)
+    now, path = taken.now, "mta:{0}:path:default|example.net"
+    await client.hset(path, mapping={"top": 2, "base": 1.8, "cut": now, "waits": 0, "tat": now + 9000})
+    slow = (await ask.facts("m1.5")).path
+    assert slow is not None
+    assert 480 < slow.interval < 560
+    assert slow.tolerance == 50
+    assert "too fast" in slow.slower
+    assert (await ask.why("m1.5")).reason == "rate"
+    await client.hset(path, mapping={"few": 1, "fewer": now})
+    few = (await ask.facts("m1.5")).path
+    assert few is not None
+    assert (few.connections, few.fewer) == (1, True)
+    await client.hset(path, "stop", now + 60_000)
+    assert (await ask.why("m1.5")).reason == "stopped"
+
+
 async def test_standing_a_tenants_own_rate_and_quota(
     queue: Queue, client: Client, keys: Keys, ask: Ask
 ) -> None:

@@ -82,6 +82,21 @@ CASES = {
         "paused",
         "example.net: paused until 14:13:50 UTC by 421 4.7.0 try later; about 14:13:50 UTC",
     ),
+    "stopped by a rule": (
+        Facts(NOW, path=replace(FREE, stopped_until=NOW + 60 * SECOND)),
+        "stopped",
+        "example.net: stopped until 14:14:20 UTC by a rule of the shaping file; about 14:14:20 UTC",
+    ),
+    "a pace that is being sought": (
+        Facts(NOW, path=replace(FREE, interval=500, tat=NOW + 500, slower="its receiver said: too fast")),
+        "rate",
+        "example.net: rate of 2/s (its receiver said: too fast) is used up until 14:13:20 UTC; within a second",
+    ),
+    "fewer connections": (
+        Facts(NOW, path=replace(GOOGLE, connections=2, open=2, fewer=True)),
+        "connections",
+        "google: 2 of 2 connections in use (its receiver refused more); within a second",
+    ),
     "suspended": (
         Facts(
             NOW,

@@ -7,9 +7,10 @@ comes later, so it is always "about", and there is none where one of its parts i
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mta.throttle.waiting.estimate import before, by_pace, by_rate, own_time, spent_until
-from mta.throttle.waiting.facts import Closed, Facts, Path, Turn
-from mta.throttle.waiting.words import clock, many, ordinal, per_second
+from mta.throttle.waiting.estimate import before, by_pace, by_rate, own_time
+from mta.throttle.waiting.facts import Facts, Path
+from mta.throttle.waiting.stops import Stop, deciding, stops_of
+from mta.throttle.waiting.words import clock, many, ordinal, per_second, shown
 
 SOON = 1000  # ms: nearer than that no time of day is told
 
@@ -40,19 +41,10 @@ def why(facts: Facts) -> Answer:
         return _flying(facts)
     if facts.later is not None:
         return _later(facts)
-    stops = list(_stops(facts))
+    stops = list(stops_of(facts))
     if facts.packed is not None and facts.packed.where != "shelf":
         return _packed(facts, stops)
     return _lane(facts, stops)
-
-
-@dataclass(frozen=True, slots=True)
-class _Stop:
-    """Something that keeps it whatever its turn: until a time, or until somebody acts (`at` 0)."""
-
-    reason: str
-    text: str
-    at: int
 
 
 def _flying(facts: Facts) -> Answer:
@@ -68,10 +60,10 @@ def _flying(facts: Facts) -> Answer:
 def _later(facts: Facts) -> Answer:
     one = facts.later
     assert one is not None
-    also = tuple(stop.text for stop in _stops(facts))
+    also = tuple(stop.text for stop in stops_of(facts))
     at, when = max(one.at, facts.now), clock(max(one.at, facts.now), facts.now)
     if one.attempts:
-        said = f" after {_shown(one.reply)}" if one.reply else ""
+        said = f" after {shown(one.reply)}" if one.reply else ""
         text = f"waits for attempt {one.attempts + 1}{said}; about {when}"
         if facts.expires and at >= facts.expires:
             text = f"{text}, when its lifetime is over"
@@ -83,55 +75,14 @@ def _later(facts: Facts) -> Answer:
     return Answer("scheduled", "not_before", f"its time has not come; about {when}", at, also=also)
 
 
-def _stops(facts: Facts) -> Iterator[_Stop]:
-    for one in facts.closed:
-        until = f", until {clock(one.until, facts.now)}" if one.until else ", until somebody opens it"
-        yield _Stop(one.state, f"{one.scope} is {one.state}{_because(one)}{until}", one.until)
-    if facts.workers == 0:
-        yield _Stop("no_worker", "no worker has a lease: nothing sends", 0)
-    if facts.opens > facts.now:
-        text = f"outside its delivery window, which opens {clock(facts.opens, facts.now)}"
-        yield _Stop("window", text, facts.opens)
-    for own in facts.own:
-        at = spent_until(own, facts.now)
-        if not at:
-            continue
-        if own.per_day and own.used >= own.per_day:
-            text = (
-                f"{own.scope}: its {own.per_day:,} messages of today are sent; on from {clock(at, facts.now)}"
-            )
-            yield _Stop("quota", text, at)
-        else:
-            text = f"{own.scope}: its own rate of {per_second(own.interval)} is used up until {clock(at, facts.now)}"
-            yield _Stop("own_rate", text, at)
-    path = facts.path
-    if path is not None and path.paused_until > facts.now and path.idle == 0:
-        by = f" by {_shown(path.paused_by)}" if path.paused_by else ""
-        yield _Stop(
-            "paused",
-            f"{path.site}: paused until {clock(path.paused_until, facts.now)}{by}",
-            path.paused_until,
-        )
-
-
-def _first(stops: list[_Stop]) -> _Stop:
-    """Return the stop that decides: one whose end nobody knows, else the one that lasts longest."""
-    return min(stops, key=lambda stop: (stop.at != 0, -stop.at))
-
-
-def _because(one: Closed) -> str:
-    who = f" by {one.by}" if one.by else ""
-    return f"{who} ({_shown(one.reason)})" if one.reason else who
-
-
-def _lane(facts: Facts, stops: list[_Stop]) -> Answer:
+def _lane(facts: Facts, stops: list[Stop]) -> Answer:
     ahead, own_ahead = _ahead(facts)
     at = _time(facts, stops, ahead, own_ahead)
     limits = list(_limits(facts))
     state = "packed" if facts.packed is not None else "held" if facts.closed else "waiting"
     turn = _turn(facts)
     if stops:
-        first = _first(stops)
+        first = deciding(stops)
         also = [stop.text for stop in stops if stop is not first] + [text for _, text in limits] + turn
         text = _said([first.text], at if first.at else 0, facts.now)
         return Answer(state, first.reason, text, at, ahead, tuple(also))
@@ -149,14 +100,14 @@ def _lane(facts: Facts, stops: list[_Stop]) -> Answer:
     return Answer(state, "next", _said(["next in turn"], at, facts.now), at, 0)
 
 
-def _packed(facts: Facts, stops: list[_Stop]) -> Answer:
+def _packed(facts: Facts, stops: list[Stop]) -> Answer:
     one = facts.packed
     assert one is not None
     also = tuple(stop.text for stop in stops)
     if one.where == "opening":
         return Answer("packed", "opening", "its pack is being opened; it enters a lane now", 0, 0, also)
     if stops:
-        first = _first(stops)
+        first = deciding(stops)
         rest = tuple(stop.text for stop in stops if stop is not first)
         return Answer("packed", first.reason, first.text, 0, facts.ahead, rest)
     text = f"in the store behind {many(facts.ahead, 'recipient')} of its campaign"
@@ -176,13 +127,14 @@ def _limits(facts: Facts) -> Iterator[tuple[str, str]]:
     most = path.connections - 1 if facts.cls == "bulk" and path.connections >= 4 else path.connections
     found = []
     if path.interval > 0 and rate_at > facts.now:
-        text = f"{path.site}: rate of {per_second(path.interval)} is used up until {clock(int(rate_at), facts.now)}"
+        rate = f"{per_second(path.interval)}{f' ({path.slower})' if path.slower else ''}"
+        text = f"{path.site}: rate of {rate} is used up until {clock(int(rate_at), facts.now)}"
         found.append(("rate", text))
     if path.connections and path.busy >= most:
         kept = " (one is kept for higher classes)" if path.busy < path.connections else ""
-        found.append(
-            ("connections", f"{path.site}: {path.busy} of {path.connections} connections in use{kept}")
-        )
+        fewer = " (its receiver refused more)" if path.fewer else ""
+        text = f"{path.site}: {path.busy} of {path.connections} connections in use{kept}{fewer}"
+        found.append(("connections", text))
     if facts.higher:
         found.append(("class", f"{many(facts.higher, 'message')} of higher classes before it"))
     yield from found
@@ -202,7 +154,7 @@ def _ahead(facts: Facts) -> tuple[int, dict[str, int]]:
     return before(facts.tenant, of_tenant) + facts.higher, {"campaign": facts.ahead, "tenant": of_tenant}
 
 
-def _time(facts: Facts, stops: list[_Stop], ahead: int, own_ahead: dict[str, int]) -> int:
+def _time(facts: Facts, stops: list[Stop], ahead: int, own_ahead: dict[str, int]) -> int:
     path = facts.path
     if path is None or any(not stop.at for stop in stops):
         return 0
@@ -230,10 +182,3 @@ def _paced(path: Path, start: int, ahead: int) -> float | None:
 def _said(parts: list[str], at: int, now: int) -> str:
     when = [] if not at else ["within a second"] if at - now < SOON else [f"about {clock(at, now)}"]
     return "; ".join([*parts, *when])
-
-
-def _shown(text: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in text[:200])
-
-
-__all__ = ["Answer", "Facts", "Turn", "why"]

@@ -70,6 +70,9 @@ class Path:
     paused_until: int = 0
     paused_by: str = ""  # the reply that paused it
     next: int = 0  # when the queue looks at it again
+    stopped_until: int = 0  # by a rule of the shaping file about answers
+    slower: str = ""  # why its rate is below its limit, in words
+    fewer: bool = False  # its receiver refused connections: there are less than its limit
 
     @property
     def busy(self) -> int:

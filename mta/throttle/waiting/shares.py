@@ -10,6 +10,7 @@ _PHRASES = {
     "rate": "wait for {of}'s rate",
     "connections": "wait for a connection to {of}",
     "paused": "wait for the end of {of}'s pause",
+    "stopped": "wait for the end of {of}'s stop by a rule",
     "class": "wait behind higher classes at {of}",
     "turn": "wait for their turn at {of}",
     "next": "are next at {of}",

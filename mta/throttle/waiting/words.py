@@ -29,3 +29,8 @@ def per_second(interval: float) -> str:
 def many(count: int, noun: str) -> str:
     """Return `1 message`, `2 messages`."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def shown(text: str) -> str:
+    """Return a stranger's text cut, and without what moves a cursor."""
+    return "".join(char if char.isprintable() else "?" for char in text[:200])
