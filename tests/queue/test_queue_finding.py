@@ -98,6 +98,14 @@ async def test_finding_keeps_tenants_campaigns_and_like_names_apart(
     assert not (await Finder(client, keys).find(Wanted(rcpt="1@example.net"))).found
 
 
+async def test_finding_looks_into_every_shard(client: Client) -> None:
+    keys = Keys(shards=2)
+    await put(Queue(client, keys, 1), lane(), 3, entry=1)
+    for wanted in (SPRING, Wanted(rcpt="u2@example.net")):
+        search = await Finder(client, keys).find(wanted)
+        assert [(one.shard, one.ahead) for one in search.found] == [(1, 2)]
+
+
 async def test_finding_keeps_to_its_bounds(queue: Queue, client: Client, keys: Keys) -> None:
     for entry in range(1, 9):
         await put(queue, lane(), 256, entry=entry)
