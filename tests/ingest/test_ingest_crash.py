@@ -585,3 +585,25 @@ async def test_rows_whose_site_is_another_after_the_crash(client: Client, redis_
         await play(world, [fate], ["ingest1", "ingest1"], f"step {step}")
         if not fate.struck:
             break
+
+
+async def test_a_canary_that_is_let_go_between_two_lives(client: Client, redis_url: str) -> None:
+    # Who was drawn in the first life stays drawn: with two shards a part of them may have been put by then.
+    for step in range(1, STEPS):
+        story = Story([MAIL], before=[("bulk", "campaign", "c1", CANARY)])
+        fate, world = Fate(step), World(client, redis_url, Keys(shards=2), story=story)
+        await world.begin()
+
+        async def taken_in(world: World = world) -> bool:
+            return any(one["key"] == "r1" for one in await world.events("accepted"))
+
+        await world.live(fate, "ingest1", taken_in)
+        await Control(client, world.keys).open(Scope.of_rest("acme", "spring"), {})
+        await Canaries(client, world.keys).end("acme", "spring", "done", "", "jo")
+        assert await world.live(Fate(), "ingest1")
+        await finished(world, f"step {step}")
+        totals = await Progress(client, world.keys).totals("acme", "spring")
+        assert totals["accepted"] == 298
+        if not fate.struck:
+            break
+    assert 20 < step < STEPS - 1
