@@ -197,6 +197,7 @@ class Keeper:
         counted = {name: str(n) for name, n in totals.items() if name != "queued"}
         told = event("finished", f"{tenant}/{campaign}/finished", now, tenant=tenant, campaign=campaign)
         await self.doors.progress.finish(tenant, campaign, told | counted)
+        await self.review.tidy(tenant, campaign)
 
     async def open_gates(self) -> Found:
         """Open scopes whose time is over, and finish what a dead process began to open."""

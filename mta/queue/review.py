@@ -12,8 +12,8 @@ import msgspec
 
 from mta.event import event
 from mta.queue.audit import ENGINE, AuditLog, subject
-from mta.queue.canaries import Canaries
-from mta.queue.control import CANARY, HELD, REJECTED, Control, Gate, Scope
+from mta.queue.canaries import DONE, Canaries
+from mta.queue.control import CANARY, GUARD, HELD, REJECTED, Control, Gate, Scope
 from mta.queue.keys import Keys
 from mta.queue.link import Client
 from mta.queue.progress import Progress
@@ -145,6 +145,17 @@ class Review:
             closed is not None,
             await Progress(self.client, self.keys).totals(tenant, campaign),
         )
+
+    async def tidy(self, tenant: str, campaign: str) -> None:
+        """Forget what was to be decided about a campaign that is finished; the guard's own holds are its affair."""
+        gates = await self.control.gates()
+        rest = Scope.of_rest(tenant, campaign)
+        if rest.text in gates:
+            await self.control.open(rest, {})
+            await self.canaries.end(tenant, campaign, DONE, "the campaign is finished", ENGINE)
+        own = Scope.of_campaign(tenant, campaign)
+        if own.text in gates and gates[own.text].state == HELD and gates[own.text].by != GUARD:
+            await self.control.open(own, {})
 
     async def decide(self, tenant: str, campaign: str, decision: Decision) -> None:
         """Write down what was decided, before it is done; an approval counts for `tenants.review_first`."""

@@ -158,6 +158,17 @@ async def test_what_a_dead_keeper_began_is_brought_to_its_end(bench: Bench) -> N
     assert [kind for kind, _ in await bench.told()] == ["held"]
 
 
+async def test_a_campaign_that_was_purged_leaves_nothing_to_decide(bench: Bench) -> None:
+    await bench.begin(Canary(0.1))
+    await bench.review.hold("acme", "spring", "a look")
+    await bench.client.hset(f"{bench.keys.base(0)}count:acme|spring", "purged", 100)
+    await bench.review.tidy("acme", "spring")
+    assert await bench.review.control.gates() == {}
+    assert await bench.canaries.watched() == set()
+    assert await bench.review.waiting() == []
+    assert "was purged" in (await bench.review.standing("acme", "spring")).why_not("spring")
+
+
 async def test_what_comes_after_a_rejection_is_dropped_and_told(
     bench: Bench, client: Client, keys: Keys
 ) -> None:
