@@ -21,7 +21,7 @@ from mta.smtp.dialogue import Dialogue
 from mta.smtp.happening import Envelope
 from mta.smtp.transcribed import Side, Transcribed
 from mta.workers.scopes import Scopes
-from mta.workers.session import Work
+from mta.workers.work import Work
 
 MAX_LINE: Final = 512  # characters of one line's text
 MAX_PARTIAL: Final = 2048  # octets of a line whose end has not come
@@ -62,8 +62,10 @@ class Transcript:
 
     def _wants(self, envelope: Envelope) -> bool:
         work = envelope.key
-        assert isinstance(work, Work)
-        return self.scopes.message(work.item.lane, work.item.record.rcpt)
+        if not isinstance(work, Work):
+            return False
+        scopes = self.scopes
+        return any(scopes.message(one.item.lane, one.item.record.rcpt) for one in (work, *work.others))
 
     def line(self, session: int, side: Side, text: str) -> None:
         """Keep a line until `flush`."""

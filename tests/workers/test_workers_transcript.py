@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 from mta.daemon.worker_role import Working
+from mta.message import Record
 from mta.mime.document import Document
-from mta.smtp.dialogue import Dialogue
+from mta.queue.codec import Item
+from mta.smtp.dialogue import Dialogue, Envelope
 from mta.workers.scopes import ScopeError, Scopes, parse
 from mta.workers.transcript import MAX_LINE, MAX_WAITING, Transcript
+from mta.workers.work import Work
 from tests.scenarios.conftest import World
 from tests.scenarios.peer import Peer
 
@@ -97,6 +100,19 @@ async def test_transcript_of_one_campaign_hides_what_rides_beside_it(world: Worl
     assert [line for line in said if line.startswith("> RCPT")] == ["> RCPT TO:<two@example.net>"]
     assert any(line.startswith("= another message's commands, ") for line in said)
     assert not re.search("one@example.net|three@example.net", "\n".join(said))
+
+
+def test_transcript_wants_a_transaction_for_any_of_its_recipients(tmp_path: Path) -> None:
+    def work(rcpt: str) -> Work:
+        return Work(Item(b"", "1|default|example.net|acme|", Record("m", rcpt, 0, 0)))
+
+    transcript = Transcript(tmp_path / "t.log", parse(["domain:b.example"]))
+    one = work("jo@a.example")
+    envelope = Envelope(one, "", ("jo@a.example",))
+    assert not transcript._wants(envelope)
+    one.others = (work("bo@b.example"),)
+    assert transcript._wants(envelope)
+    assert not transcript._wants(Envelope("another's key", "", ("bo@b.example",)))
 
 
 async def test_transcript_redacts_addresses(world: World) -> None:
