@@ -44,6 +44,7 @@ STEPS: dict[str, list[str]] = {
     "peers": ["-m", "bench.peers", "--json"],
     "smtp": ["-m", "bench.smtp", "--json"],
     "queue": ["-m", "bench.queue", "--json"],
+    "cluster": ["-m", "bench.cluster", "--json"],
     "chaos": ["-m", "bench.chaos", "--kills", "50", "--messages", "50000", "--json"],
     "chaos-200": ["-m", "bench.chaos", "--kills", "200", "--messages", "200000", "--json"],
 }

@@ -20,7 +20,16 @@ if os.environ.get("CI"):
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
-    """A private server's URL; one server per test process, durable as the engine's own is."""
+    """A private server's URL; one server per test process, durable as the engine's own is.
+
+    MTA_TEST_CLUSTER=1: a cluster's, with three primaries.
+    """
+    if os.environ.get("MTA_TEST_CLUSTER"):
+        from bench.nodes import Nodes
+
+        with Nodes(replicas=0) as nodes:
+            yield nodes.url
+        return
     with tempfile.TemporaryDirectory(prefix="mta-") as folder:
         server = embedded.start(Path(folder))
         try:

@@ -63,4 +63,4 @@ def server_of(settings: "Settings") -> "Server":
             CONFIG, f"`redis.password_file` {redis.password_file} can't be read: {error.strerror}"
         ) from error
     url = f"unix://{settings.paths.redis / 'redis.sock'}" if redis.url == "embedded" else redis.url
-    return Server(url, password, redis.tls_ca)
+    return Server(url, password, redis.tls_ca, redis.replicas)

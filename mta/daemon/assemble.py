@@ -16,7 +16,8 @@ from mta.net.connect import Dialling, Timeouts
 from mta.net.resolver import Memory, Resolver, asker, nameservers
 from mta.queue.keys import Keys
 from mta.queue.lanes import PathDefaults
-from mta.queue.link import Client, QueueDown, Server, UnsafeServer, check, connect, read_password
+from mta.queue.link import Client, QueueDown, Server, UnsafeServer, connect, read_password
+from mta.queue.nodes import check_all
 from mta.queue.terms import SiteLimits
 from mta.reply import Reply
 from mta.throttle.limits import Limits
@@ -52,7 +53,7 @@ async def queueing(settings: Settings, url: str) -> Queueing:
     """Connect to a server that has been found safe; raise Stop(69) when it can't be reached or is unsafe."""
     redis = settings.redis
     try:
-        server = Server(url, read_password(redis.password_file), redis.tls_ca)
+        server = Server(url, read_password(redis.password_file), redis.tls_ca, redis.replicas)
     except OSError as error:
         raise Stop(UNAVAILABLE, f"redis.password_file can't be read: {error}") from error
     try:
@@ -60,7 +61,7 @@ async def queueing(settings: Settings, url: str) -> Queueing:
     except ValueError as error:
         raise Stop(UNAVAILABLE, f"redis.url {server} can't be used: {error}") from error
     try:
-        await check(client, server, durability=redis.durability)
+        await check_all(client, server, durability=redis.durability)
     except (QueueDown, UnsafeServer) as error:
         if isinstance(error, QueueDown) or not redis.accept_unsafe:
             await client.aclose()

@@ -56,6 +56,8 @@ class Campaigns:
         if standing in ("repeat", "conflict"):
             return standing
         pipe = self.client.pipeline(transaction=True)
+        # Listed first: in a cluster these are two steps, and one that is not listed would never be forgotten.
+        pipe.zadd(self.keys.campaigns, {f"{campaign.tenant}|{campaign.id}": campaign.created})
         pipe.hset(
             key,
             mapping={
@@ -67,7 +69,6 @@ class Campaigns:
                 "window": _encode(campaign.window) if campaign.window else b"",
             },
         )
-        pipe.zadd(self.keys.campaigns, {f"{campaign.tenant}|{campaign.id}": campaign.created})
         await pipe.execute()
         return standing
 
@@ -146,8 +147,8 @@ class Campaigns:
     async def define_tenant(self, tenant: str, document: bytes) -> None:
         """Register or replace a tenant."""
         pipe = self.client.pipeline(transaction=True)
-        pipe.set(self.keys.tenant(tenant), document)
         pipe.sadd(self.keys.tenants, tenant)
+        pipe.set(self.keys.tenant(tenant), document)
         await pipe.execute()
 
     async def tenants(self) -> dict[str, object]:

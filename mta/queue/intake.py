@@ -9,6 +9,7 @@ from redis.exceptions import ResponseError
 
 from mta.message import Class
 from mta.queue import scripts
+from mta.queue.cluster import Cluster
 from mta.queue.keys import Keys
 from mta.queue.link import Client
 
@@ -52,6 +53,7 @@ class Intake:
         self.every = [keys.submit(cls) for cls in Class]
         self.mail = self.every if bulk else self.every[:2]
         self._quiet = False  # the last look found nothing
+        self._heard: dict[str, bytes] = {}  # in a cluster: the newest entry known of each stream
 
     async def prepare(self) -> None:
         """Create the streams, the engine's group on them, and the web tier's on the events."""
@@ -96,7 +98,28 @@ class Intake:
                 rows = await self._read(dict.fromkeys(streams, ">"), count, None, self.client)
                 if rows:
                     return rows
+        if isinstance(self.blocking, Cluster):
+            return await self._await_any(block_ms)
         rows = await self._read(dict.fromkeys(self.mail, ">"), 1, block_ms, self.blocking)
+        self._quiet = not rows
+        return rows
+
+    async def _await_any(self, block_ms: int) -> list[StreamEntry]:
+        """Wait on streams that several nodes hold, by reads that may be given up: what those say is only listened to.
+
+        Giving up a group's read could leave its entry with us, and nobody would look at it until a restart.
+        """
+        rows: list[StreamEntry] = []
+        if not self._heard:
+            for stream in self.mail:
+                newest = await self.client.xrevrange(stream, count=1)
+                self._heard[stream] = newest[0][0] if newest else b"0-0"
+            # What came before that is not rung for: look first.
+            rows = await self._read(dict.fromkeys(self.mail, ">"), 1, None, self.client)
+        if not rows:
+            for name, entries in await self.blocking.xread(self._heard, count=100, block=block_ms):
+                self._heard[name.decode()] = entries[-1][0]
+            rows = await self._read(dict.fromkeys(self.mail, ">"), 1, None, self.client)
         self._quiet = not rows
         return rows
 
@@ -166,7 +189,10 @@ class Intake:
     async def refuse(
         self, fields: dict[bytes, bytes], code: str, why: str, ts: int, event: dict[str, str]
     ) -> None:
-        """Copy a refused entry to the dead-letter stream with its reason, and say so in an event."""
+        """Copy a refused entry to the dead-letter stream with its reason, and say so in an event.
+
+        In a cluster the two are not one step; what a crash between them repeats has the same `eid`.
+        """
         kept = {name: value[:DEAD_ENTRY_KEPT] for name, value in list(fields.items())[:16]}
         dead: dict[Any, Any] = {**kept, "code": code, "why": why, "ts": str(ts)}
         pipe = self.client.pipeline(transaction=True)

@@ -9,6 +9,7 @@ import msgspec
 from mta.queue.intake import stream_order
 from mta.queue.keys import Keys
 from mta.queue.link import Client
+from mta.queue.nodes import each
 
 ARCHIVE_GROUP = "archive"
 PROTOCOL = 1
@@ -113,10 +114,16 @@ class Upkeep:
         await self.client.hset(self.keys.status, mapping=fields)
 
     async def memory_percent(self) -> int:
-        """Return how much of its memory limit the server uses; of its machine's memory where it has none."""
-        info = await self.client.info("memory")
-        most = int(info.get("maxmemory", 0)) or int(info.get("total_system_memory", 0))
-        return int(info["used_memory"]) * 100 // most if most else 0
+        """Return how much of its memory limit the server uses; of its machine's memory where it has none.
+
+        Of a cluster: the node that is fullest, since a shard's mail can go to no other.
+        """
+        percents = [0]
+        for node in await each(self.client):
+            info = await node.info("memory")
+            most = int(info.get("maxmemory", 0)) or int(info.get("total_system_memory", 0))
+            percents.append(int(info["used_memory"]) * 100 // most if most else 0)
+        return max(percents)
 
 
 def _fields(flat: list[bytes]) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """Group commit of verdicts: one settle under way, the next gathers meanwhile (docs/redis.md, rule of settle)."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 from mta.queue.lanes import MOST, Queue, Result
@@ -58,6 +59,41 @@ class Settler:
         self._news = asyncio.Event()
         self._quiet = asyncio.Event()
         self._quiet.set()
+        self._telling = False
+        self._taken: set[bytes] = set()  # while a call was under way
+        self._takes = 0
+        self._sure = asyncio.Event()  # no call failed that may have been carried out
+        self._idle = asyncio.Event()  # no take is under way
+        self._sure.set()
+        self._idle.set()
+
+    async def sure(self) -> None:
+        """Wait until the queue has answered what it was told twice.
+
+        A message given back by a call whose reply was lost may be taken again, and telling it once more would give it
+        back while it is being sent: nothing is taken meanwhile.
+        """
+        await self._sure.wait()
+
+    @contextlib.contextmanager
+    def taking(self) -> Iterator[Callable[[Iterable[bytes]], None]]:
+        """Around a take; what it gives is to be called with the ids of what was taken."""
+        self._takes += 1
+        self._idle.clear()
+        try:
+            yield self._again
+        finally:
+            self._takes -= 1
+            if not self._takes:
+                self._idle.set()
+
+    def _again(self, ids: Iterable[bytes]) -> None:
+        # The queue gave these out anew, so it has whatever was told of them before: it must not be told again.
+        if self._telling:
+            self._taken.update(ids)
+        elif not self._sure.is_set():
+            again = set(ids)
+            self.waiting = [result for result in self.waiting if result.id not in again]
 
     def add(self, result: Result) -> None:
         """Hand a result in; it is written with the next call."""
@@ -88,11 +124,15 @@ class Settler:
     def drop(self) -> list[Result]:
         """Forget what is not written yet (the lease is lost: it belongs to another now)."""
         dropped, self.waiting, self.pauses = self.waiting, [], {}
+        self._sure.set()
         return dropped
 
     def _keep(self, batch: list[Result], pauses: dict[str, int]) -> None:
         # Told again, it may be for the second time: a repeat finds the id gone and changes nothing.
-        self.waiting = batch + self.waiting
+        self._telling = False
+        self._sure.clear()
+        self.waiting = [result for result in batch if result.id not in self._taken] + self.waiting
+        self._taken.clear()
         self.pauses = pauses | self.pauses
         self._news.set()
 
@@ -103,10 +143,14 @@ class Settler:
             if not self.waiting and not self.pauses and not self.answers.heard:
                 self._news.clear()
                 self._quiet.set()
+                self._sure.set()
                 continue
             # One turn of the loop, so that verdicts of the same read are in the same call.
             await asyncio.sleep(0)
+            if not self._sure.is_set():
+                await self._idle.wait()
             batch, self.waiting = self.waiting[:MOST], self.waiting[MOST:]
+            self._telling = True
             pauses, self.pauses = self.pauses, {}
             heard = self.answers.take() if self.answers.heard else None
             asked_at = boot_clock()
@@ -124,5 +168,8 @@ class Settler:
                 # Also when this task is cancelled in mid-call, because another of the worker's met a fault first.
                 self._keep(batch, pauses)
                 raise
+            self._telling = False
+            self._taken.clear()
+            self._sure.set()  # those told twice come first, and one call holds them all
             self.lease.renewed(asked_at)
             self.settled(batch)

@@ -152,6 +152,7 @@ class Worker:
         dispatch, paths = self.delivery.dispatch, self.delivery.dispatch.paths
         took_at = 0.0
         while not self._draining:
+            await self.settler.sure()
             self._kick.clear()
             flying = len(self.delivery.flying)
             most = max(0, min(self.plan.sessions - paths.busy, self.plan.opening - dispatch.opening))
@@ -190,11 +191,13 @@ class Worker:
     async def _take(self, want: int, high: int, most: int, reports: Sequence[Report]) -> tuple[int, int]:
         plan = self.plan
         asked_at = boot_clock()
-        taken = await self.queue.take(
-            plan.name, self.lease.epoch, want=want, most=most, lease_ms=plan.lease_ms,
-            defaults=plan.defaults, reports=reports, high=high, floor=plan.floor,
-            courier=plan.courier,
-        )  # fmt: skip
+        with self.settler.taking() as took:
+            taken = await self.queue.take(
+                plan.name, self.lease.epoch, want=want, most=most, lease_ms=plan.lease_ms,
+                defaults=plan.defaults, reports=reports, high=high, floor=plan.floor,
+                courier=plan.courier,
+            )  # fmt: skip
+            took(item.id for batch in taken.batches for item in batch.items)
         self.lease.renewed(asked_at)
         now = time.monotonic()
         for message_id, lane, why in taken.unreadable:

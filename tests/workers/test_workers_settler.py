@@ -97,3 +97,46 @@ async def test_a_lost_lease_is_told_and_what_it_could_not_write_can_be_dropped()
     assert [dropped.id for dropped in one.drop()] == [b"\1"]
     await run_until_drained(one)
     assert not done
+
+
+async def test_what_was_taken_again_is_not_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that was carried out and whose reply was lost: its message may be ours once more, and on its way."""
+    monkeypatch.setattr(settler_module, "RETRY_SECONDS", 0.01)
+    door = Door(QueueDown("the reply was lost"))
+    one, done = settler(door)
+    one.add(result(1))
+    one.add(result(2))
+    with one.taking() as taken:
+        running = asyncio.create_task(one.run())
+        while not door.calls:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.03)
+        assert len(door.calls) == 1, "nothing is told twice while a take is under way"
+        assert not one._sure.is_set()
+        taken([bytes([2])])
+    async with asyncio.timeout(5):
+        await one.sure()
+        await one.drained()
+    running.cancel()
+    assert door.calls == [[bytes([1]), bytes([2])], [bytes([1])]]
+    assert done == [bytes([1])]
+
+
+async def test_what_is_taken_while_it_is_told_is_not_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settler_module, "RETRY_SECONDS", 0.01)
+    began = asyncio.Event()
+    door = Door(began)
+    one, done = settler(door)
+    one.add(result(1))
+    running = asyncio.create_task(one.run())
+    await began.wait()
+    with one.taking() as taken:
+        taken([bytes([1])])
+    running.cancel()  # as when another of the worker's calls failed
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    await run_until_drained(one)
+    async with asyncio.timeout(5):
+        await one.sure()
+    assert door.calls == [[bytes([1])]]
+    assert done == []
