@@ -4,6 +4,7 @@ Also whether Redis answers, which readiness, systemd's watchdog and an alert go 
 """
 
 import asyncio
+import logging
 import os
 import resource
 import time
@@ -23,8 +24,11 @@ ANSWER_SECONDS: Final = 5.0
 """Redis not answering for longer is away."""
 QUEUE_SECONDS: Final = 5.0
 CERTIFICATE_SECONDS: Final = 3600.0
+CLOCK_SECONDS: Final = 60.0
+CLOCK_OFF_SECONDS: Final = 5.0
 MAX_PEM: Final = 4 << 20
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_log = logging.getLogger("mta")
 _LABELS: Final = tuple(cls.label for cls in Class)
 
 
@@ -41,7 +45,7 @@ class Vitals:
         self._spool = settings.paths.spool / f"{name}.events"
         self._cpu = 0.0
         self._lost = 0
-        self._queue_at = self._certificates_at = 0.0
+        self._queue_at = self._certificates_at = self._clock_at = 0.0
         self.meter.count("process_starts_total", role)
         self.meter.gauge("processes", 1, role)
         if self._queueing is not None:
@@ -63,6 +67,9 @@ class Vitals:
         self.away = await answers(self._queueing.client.ping)
         self.meter.gauge("redis_away_processes", 1 if self.away else 0)
         now = time.monotonic()
+        if not self.away and now >= self._clock_at:
+            self._clock_at = now + CLOCK_SECONDS
+            await self._clock()
         if self.role == "keeper" and not self.away and now >= self._queue_at:
             self._queue_at = now + QUEUE_SECONDS
             try:
@@ -73,6 +80,18 @@ class Vitals:
         if self.role == "keeper" and now >= self._certificates_at:
             self._certificates_at = now + CERTIFICATE_SECONDS
             self.meter.gauges("certificate_expiry_seconds", await asyncio.to_thread(self._certificates))
+
+    async def _clock(self) -> None:
+        """Whether this host's clock and Redis's agree: the queue goes by Redis's alone, logs and `Date` by ours."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                seconds, micros = await self._queueing.client.time()
+        except (QueueDown, OSError, TimeoutError):
+            return  # the next look will tell
+        off = time.time() - int(seconds) - int(micros) / 1e6
+        self.meter.gauge("clock_off_processes", 1 if abs(off) > CLOCK_OFF_SECONDS else 0)
+        if abs(off) > CLOCK_OFF_SECONDS:
+            _log.warning("this host's clock is %+.0f s off Redis's; set both by NTP", off)
 
     def late(self, seconds: float) -> None:
         """The event loop ran something so much later than it was due."""

@@ -78,6 +78,7 @@ METRICS: Final = (
     _counter("events_trimmed_total", "", "Events trimmed before every group had read them."),
     _gauge("redis_memory_ratio", "", "Used share of Redis's maxmemory, 0 without one."),
     _gauge("redis_away_processes", "", "Processes that Redis does not answer."),
+    _gauge("clock_off_processes", "", "Processes whose host's clock differs from Redis's by more than 5 s."),
     _histogram("redis_call_seconds", "call", "Time of one call to Redis, as the caller sees it.", _CALL),
     _counter("redis_errors_total", "", "Calls to Redis that failed."),
     _counter("lease_lost_total", "", "Calls refused because a worker's lease had passed on."),

@@ -149,6 +149,20 @@ async def test_the_keeper_measures_the_queue(client: Client, keys: Keys, tmp_pat
     assert counter(meter, "process_cpu_seconds_total", "keeper") > 0
 
 
+async def test_a_clock_that_is_off_is_told(
+    client: Client, keys: Keys, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    vitals = Vitals(Settings(), "ingest", "ingest1", Built(client, keys))
+    await vitals.sample()
+    assert gauges(vitals.meter, "clock_off_processes") == {(): 0}
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + 3600)
+    vitals._clock_at = 0.0
+    await vitals.sample()
+    assert gauges(vitals.meter, "clock_off_processes") == {(): 1}
+    assert "this host's clock is +3600 s off Redis's" in caplog.text
+
+
 async def test_a_lost_redis_is_told_and_nothing_raises() -> None:
     class Client:
         async def execute_command(self, *_: Any, **__: Any) -> Any:
