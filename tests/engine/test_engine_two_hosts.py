@@ -1,4 +1,4 @@
-"""Two worker hosts on one Redis: limits are shared, each takes over from the other, one cut off sends nothing more."""
+"""Two worker hosts on one Redis: limits are shared, each takes over from the other, one cut off begins anew."""
 
 import asyncio
 import json
@@ -243,7 +243,7 @@ def test_limits_are_shared_and_a_dead_host_is_taken_over_from(place: Place) -> N
 
 
 @pytest.mark.timeout(150)
-def test_a_host_that_is_cut_off_sends_nothing_after_its_lease(place: Place) -> None:
+def test_a_host_that_is_cut_off_is_taken_over_from_and_begins_anew(place: Place) -> None:
     place.submit(1500)
     place.until(lambda: place.flights().get("workerb"))
     place.hosts[1].cut()
