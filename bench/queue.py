@@ -5,6 +5,9 @@ without SMTP. One factor is varied at a time, each against a case that differs i
 to one site, the rest falls off by Zipf's law. Sites are known beforehand, as they are for all but a domain's first
 mail of the day. What a campaign costs once is told by itself.
 
+What a case costs is also told beside the whole cost of a message, from submission to receipt, as the last committed
+`bench.delivery` measured it: its own queueing, the base case's, is exchanged for the case's.
+
 python -m bench.queue --json [--large]
 """
 
@@ -12,6 +15,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -20,7 +24,8 @@ import click
 from bench.machine import machine
 from bench.stand import Case, stand
 
-SCHEMA = 2
+SCHEMA = 3
+DELIVERY = Path(__file__).parent / "results" / "delivery.json"
 BASE = Case()
 READY = 8_000  # of which the big site's share is below its ready window: all of it comes into lanes
 SMALL = replace(BASE, rows=10)  # what a tenant of 10,000 hands in at once
@@ -121,14 +126,21 @@ async def measure(
         name: sorted(found, key=lambda row: row["engine_us"])[len(found) // 2] for name, found in rows.items()
     }
     against = {name: AGAINST.get(name, "base") for name in middle}
+    us = {name: row["engine_us"] for name, row in middle.items()}
+    whole = json.loads(DELIVERY.read_text())["cpu_us_per_message"]
     return {
         "bench": "queue",
         "schema": SCHEMA,
         "machine": machine(),
         "rounds": rounds,
         "cases": middle,
+        "delivery_us": whole,
         "against": {
-            name: {"case": other, "ratio": middle[name]["engine_us"] / middle[other]["engine_us"]}
+            name: {
+                "case": other,
+                "ratio": us[name] / us[other],
+                "of_whole": (whole - us["base"] + us[name]) / (whole - us["base"] + us[other]),
+            }
             for name, other in against.items()
             if name != other
         },
@@ -162,7 +174,11 @@ def main(rounds: int, only: tuple[str, ...], large: bool, quick: bool, as_json: 
         return
     for name, row in document["cases"].items():
         ratio = document["against"].get(name)
-        beside = f", {ratio['ratio']:.2f} of {ratio['case']}" if ratio else ""
+        beside = (
+            f", {ratio['ratio']:.2f} of {ratio['case']} ({ratio['of_whole']:.2f} with delivery)"
+            if ratio
+            else ""
+        )
         click.echo(f"{name}: {row['engine_us']:.1f} us a message{beside}")
     click.echo(f"bytes per recipient: {document['bytes_per_recipient']}")
     click.echo(f"others' throughput beside a suspended site: {document['suspended_site']['throughput']:.2f}")

@@ -17,8 +17,9 @@ from mta.ingest.entry import CONTROL_LABEL, Submission, read
 from mta.ingest.foresight import Foresight
 from mta.ingest.mailroom import Accepted, Mailroom, NotYet
 from mta.ingest.office import Office
-from mta.queue.intake import Intake, StreamEntry
+from mta.queue.intake import Intake, Opened, StreamEntry
 from mta.queue.link import QueueDown, QueueFull
+from mta.queue.opening import AlreadyOpen
 
 CAMPAIGN_WAIT_MS = 60_000  # recipients may come before their campaign (docs/protocol.md)
 ADOPT_IDLE_MS = 60_000
@@ -176,19 +177,37 @@ class Ingest:
         digest = hashlib.blake2b(
             submission.data, digest_size=16, person=f"{label[:7]}/{submission.kind[:7]}".encode()
         ).digest()
+        born = int(entry_id.partition(b"-")[0])
+        if isinstance(submission.document, Message) and len(self.mailroom.putter.queues) == 1:
+            # Somebody may wait for this one message: what opens it puts it, too.
+            opened = await self.intake.reserve(
+                submission.tenant, submission.key, digest, submission.document.id
+            )
+            ahead = await asyncio.gather(*self.mailroom.foresee(submission))
+            try:
+                accepted = await self.mailroom.accept(
+                    submission, opened, digest, entry_id.decode(), Foresight(*ahead)
+                )
+            except (AlreadyOpen, Refused):
+                pass  # by two steps: whether its key is known is told before any other fault of it
+            else:
+                await self._close(submission, opened, accepted, entry_id, label)
+                return
+        await self._accept_opened(submission, digest, entry_id, born, label)
+
+    async def _accept_opened(
+        self, submission: Submission, digest: bytes, entry_id: bytes, born: int, label: str
+    ) -> None:
         tenant, key = submission.tenant, submission.key
         message_id = _message_id(submission)
         begin = self.intake.begin(tenant, key, digest, message_id)
-        # Side by side: somebody may wait for this one message.
         opened, profile, suppressed, compiled = await asyncio.gather(
             begin, *self.mailroom.foresee(submission)
         )
-        born = int(entry_id.partition(b"-")[0])
         if opened.state == "conflict":
             raise Refused(
                 KEY_CONFLICT, f"`key` {key} was used within 24 h for other bytes; use a new key for new mail"
             )
-        eid = f"{tenant}/{key}/accepted"
         if opened.state == "taken":
             raise Refused(ID_TAKEN, f"`id` {message_id} was submitted under another key; choose another id")
         if opened.state == "repeat" and opened.by == entry_id.decode():
@@ -202,6 +221,13 @@ class Ingest:
             accepted = await self.mailroom.accept(
                 submission, opened, digest, entry_id.decode(), Foresight(profile, suppressed, compiled)
             )
+        await self._close(submission, opened, accepted, entry_id, label)
+
+    async def _close(
+        self, submission: Submission, opened: Opened, accepted: Accepted, entry_id: bytes, label: str
+    ) -> None:
+        tenant, key = submission.tenant, submission.key
+        born = int(entry_id.partition(b"-")[0])
         self.accepted += accepted.count
         self.refused += accepted.refused
         if submission.cls is not None and submission.kind != "campaign":
@@ -210,7 +236,7 @@ class Ingest:
         if submission.kind == "campaign":
             campaign = submission.document.id  # type: ignore[union-attr]
         told = event(
-            "accepted", eid, born, tenant=tenant, campaign=campaign, key=key,
+            "accepted", f"{tenant}/{key}/accepted", born, tenant=tenant, campaign=campaign, key=key,
             kind=submission.kind,
             count=accepted.count, refused=accepted.refused,
         )  # fmt: skip

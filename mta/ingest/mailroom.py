@@ -290,8 +290,9 @@ class Mailroom:
             part = records[start : start + MOST]
             reasons = suppressed[start : start + MOST] if suppressed is not None else None
             await self.putter.put(
-                submission, shared, chunk, part, message.not_before, born, body=encoded, suppressed=reasons
-            )
+                submission, shared, chunk, part, message.not_before, born, body=encoded, suppressed=reasons,
+                opening=opened.opening if chunk == 1 else None,
+            )  # fmt: skip
         return Accepted(len(records))
 
     # common

@@ -13,6 +13,7 @@ from mta.ingest.sorter import Mailing, Sorted, Sorter, items, totals
 from mta.message import ID_BYTES, Flag, Record
 from mta.queue import packs
 from mta.queue.lanes import MOST, Queue
+from mta.queue.opening import Opening
 from mta.queue.shelves import STORE
 
 FEW = 64  # rows: an entry with no more goes into its lanes at once
@@ -44,16 +45,18 @@ class Putter:
         bad: Sequence[BadRow] = (),
         body: bytes = b"",
         suppressed: Sequence[str] | None = None,
+        opening: Opening | None = None,
     ) -> None:
         """Put recipients into their lanes; `body` is the content that they alone share.
 
-        `suppressed`: why they get no mail or empty strings, when that was looked up already.
+        `suppressed`: why they get no mail or empty strings, when that was looked up already. `opening`, where there
+        is one shard: the entry is opened in the same step; raises AlreadyOpen.
         """
         seen = f"{submission.tenant}:{submission.key}"
         parts = await self.sorter.sort(mailing, [record for _, record in records], born, suppressed)
         if len(self.queues) > 1:
             parts, _ = await agreed(self.queues[0], seen, chunk, parts, {})
-        if bad:
+        if bad or opening:
             parts.setdefault(0, Sorted())
         for shard, part in sorted(parts.items()):
             groups = [
@@ -68,6 +71,7 @@ class Putter:
                 part.events + (refused(submission, mailing, bad, born) if shard == 0 else []),
                 totals(mailing, accepted=part.count, suppressed=part.stopped),
                 [(str(mailing.entry), body, left)] if body and left and chunk == 1 else [],
+                opening=opening,
             )
 
     async def pack(

@@ -12,10 +12,12 @@ from mta.queue import scripts
 from mta.queue.cluster import Cluster
 from mta.queue.keys import Keys
 from mta.queue.link import Client
+from mta.queue.opening import Opening
 
 GROUP = "engine"
 DEAD_ENTRY_KEPT = 1 << 20  # of one refused entry; more than that was never a legal entry
 SEEN_SECONDS = 86400
+RESERVED = 256  # entry numbers drawn at once; an ingest process that ends leaves what it has not used
 
 _pack = msgspec.msgpack.Encoder().encode
 
@@ -37,6 +39,7 @@ class Opened(msgspec.Struct, array_like=True, frozen=True):
     accepted: int
     refused: int
     by: str = ""  # the stream entry that closed it
+    opening: Opening | None = None  # it is to be opened by the first put
 
 
 class Intake:
@@ -52,8 +55,10 @@ class Intake:
         self.control = keys.control
         self.every = [keys.submit(cls) for cls in Class]
         self.mail = self.every if bulk else self.every[:2]
+        self._awaited = self.every[2:] if bulk else self.mail
         self._quiet = False  # the last look found nothing
         self._heard: dict[str, bytes] = {}  # in a cluster: the newest entry known of each stream
+        self._reserved = range(0)
 
     async def prepare(self) -> None:
         """Create the streams, the engine's group on them, and the web tier's on the events."""
@@ -91,16 +96,17 @@ class Intake:
     async def read(self, block_ms: int) -> list[StreamEntry]:
         """Return new entries by class; bulk only when nothing else came.
 
-        Waits up to `block_ms` when all streams are empty.
+        Waits up to `block_ms` when all streams are empty. One that takes bulk in waits for bulk alone: what
+        somebody waits for goes to a process that does nothing else (`bulk=False`), unless that one is busy or gone.
         """
         for streams, count in ((self.mail[:2], 50), (self.mail[2:], 2)):
-            if streams and not self._quiet:
+            if streams and not (self._quiet and streams == self._awaited):
                 rows = await self._read(dict.fromkeys(streams, ">"), count, None, self.client)
                 if rows:
                     return rows
         if isinstance(self.blocking, Cluster):
             return await self._await_any(block_ms)
-        rows = await self._read(dict.fromkeys(self.mail, ">"), 1, block_ms, self.blocking)
+        rows = await self._read(dict.fromkeys(self._awaited, ">"), 1, block_ms, self.blocking)
         self._quiet = not rows
         return rows
 
@@ -111,7 +117,7 @@ class Intake:
         """
         rows: list[StreamEntry] = []
         if not self._heard:
-            for stream in self.mail:
+            for stream in self._awaited:
                 newest = await self.client.xrevrange(stream, count=1)
                 self._heard[stream] = newest[0][0] if newest else b"0-0"
             # What came before that is not rung for: look first.
@@ -157,6 +163,19 @@ class Intake:
         word, *numbers, by = await scripts.run(self.client, "begin", base, arguments)
         entry, chunk, accepted, refused = (int(number) for number in numbers)
         return Opened(word.decode(), entry, chunk, accepted, refused, by.decode())
+
+    async def reserve(self, tenant: str, key: str, digest: bytes, message_id: str = "") -> Opened:
+        """Return an entry under a number of its own that is opened only when it is put (Queue.put).
+
+        For what one shard holds: the put must find there what `begin` would have found.
+        """
+        if not self._reserved:
+            last = int(await self.client.incrby(f"{self.keys.base(0)}entries", RESERVED))
+            self._reserved = range(last - RESERVED + 1, last + 1)
+        entry = self._reserved[0] * self.keys.shards
+        self._reserved = self._reserved[1:]
+        bound = f"{tenant}:{message_id}" if message_id else ""
+        return Opened("new", entry, 0, 0, 0, opening=Opening(digest, bound, key, entry))
 
     async def forget(self, tenant: str, key: str, message_id: str = "") -> None:
         """Free the key, and the message id, of a refused entry of which nothing was put."""

@@ -9,6 +9,7 @@ from mta.queue import codec, scripts
 from mta.queue.codec import Item
 from mta.queue.keys import Keys
 from mta.queue.link import Client
+from mta.queue.opening import AlreadyOpen, Opening
 from mta.throttle.reactions import Rule
 
 FLOOR = 0.05  # of what is taken, for a lower class while higher ones wait too
@@ -171,16 +172,24 @@ class Queue:
         bodies: Sequence[tuple[str, bytes, int]] = (),
         packs: Sequence[tuple[str, int, bytes]] = (),
         drawn: Sequence[tuple[str, str, int]] = (),
+        opening: Opening | None = None,
     ) -> bool:
         """Put one chunk of an entry, at most MOST items; False when it had been put before.
+
+        `opening` opens the entry in the same step; AlreadyOpen when it is known: then nothing changes.
 
         `groups` are [lane, not-before ms or 0, item, ...], `packs` (lane, not-before ms or 0, pack), `drawn` (scope,
         field, n) of a canary. Raises QueueFull when Redis has no room.
         """
         arguments: list[Any] = [seen, chunk, groups, events, counts, bodies, packs]
-        if drawn:
+        if drawn or opening:
             arguments.append(drawn)
-        return bool(await scripts.run(self.client, "put", self.base, arguments))
+        if opening:
+            arguments.append(list(opening))
+        done = await scripts.run(self.client, "put", self.base, arguments)
+        if done < 0:
+            raise AlreadyOpen(seen)
+        return bool(done)
 
     async def agree(self, seen: str, chunk: int, decision: bytes) -> bytes:
         """Return the decision on a chunk of an entry that came first, which may be this one; kept for a day."""

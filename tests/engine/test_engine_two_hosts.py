@@ -247,6 +247,8 @@ def test_a_host_that_is_cut_off_is_taken_over_from_and_begins_anew(place: Place)
     place.submit(1500)
     place.until(lambda: place.flights().get("workerb"))
     place.hosts[1].cut()
+    # A receiver may have said yes to what the host could no longer tell: all it held may come twice, no more.
+    held = place.flights()["workerb"]
     place.until(place.all_came)
     place.until(lambda: not any(place.flights().values()))
     before = place.received()
@@ -255,8 +257,8 @@ def test_a_host_that_is_cut_off_is_taken_over_from_and_begins_anew(place: Place)
     place.submit(500)
     place.until(place.all_came)
     found = place.received()
-    assert before["duplicates"] <= before["dots_unconfirmed"]
-    assert found["duplicates"] <= found["dots_unconfirmed"]
+    assert before["duplicates"] <= held
+    assert found["duplicates"] <= held + found["dots_unconfirmed"] - before["dots_unconfirmed"]
 
 
 @pytest.mark.timeout(150)

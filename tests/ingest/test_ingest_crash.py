@@ -97,7 +97,7 @@ def fragile(client: Client, fate: Fate) -> Client:
     call, pipeline = client.execute_command, client.pipeline
 
     async def execute_command(*args: Any, **options: Any) -> Any:
-        if not fate.began and args[1:2] == (BEGIN,):
+        if not fate.began and (args[1:2] == (BEGIN,) or args[0] == "INCRBY"):
             fate.began = fate.count + 1
         if not fate.asks():
             return await call(*args, **options)
