@@ -189,7 +189,9 @@ def _feedback(parts: list[Part], at: int) -> list[Report]:
 def _junk_report(parts: list[Part]) -> Report | None:
     """Outlook.com sends its users' complaints as the message alone, with a field of its own put on top."""
     for part in parts:
-        if part.nested == 1 and (recipient := part.header(_JUNK_RECIPIENT)):
+        # The field may be empty: then our own signed field in the same header says who it was.
+        if part.nested == 1 and any(name == _JUNK_RECIPIENT for name, _ in part.headers):
+            recipient = part.header(_JUNK_RECIPIENT)
             return Report(
                 "complaint",
                 recipient=bare if (bare := recipient.strip("<> ")[: dsn.MAX_ADDRESS]).isprintable() else "",

@@ -25,6 +25,7 @@ from mta.cli.install import install
 from mta.cli.probe import probe
 from mta.cli.queue import queue
 from mta.cli.queue_orders import ORDERS as QUEUE_ORDERS
+from mta.cli.reports import reports
 from mta.cli.run import check_config, demo, run
 from mta.cli.send import send
 from mta.cli.site import site
@@ -124,6 +125,7 @@ for command in (
     dkim,
     acl,
     audit,
+    reports,
     install,
 ):
     main.add_command(command)

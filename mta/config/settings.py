@@ -132,13 +132,14 @@ class Inbound:
 
     listen: A[Listen, "address to listen on; 0.0.0.0:25 in production; empty = off"] = "127.0.0.1:2526"
     hostname: A[str, "name in the greeting; empty = net.helo"] = ""
+    certificate: A[str, "PEM file of private key and certificates for STARTTLS; empty = not offered"] = ""
     max_size: A[Size, Bounds(65536, 1 << 30), "largest report taken"] = 32 << 20
     connections: A[int, COUNT, "connections in all"] = 100
     connections_per_ip: A[int, COUNT, "connections from one address"] = 10
     timeout: A[Duration, TIME, "a client silent for so long is dropped"] = 60.0
     session: A[Duration, TIME, "longest session, whatever the client does"] = 600.0
     max_age: A[Duration, TIME, "age at which a return address stops being read"] = 30 * 86400.0
-    keep_unparsed: A[int, NONE_OR_MORE, "reports nobody could read, kept to be looked at"] = 1000
+    keep_unparsed: A[int, Bounds(1, 10_000_000), "mails of each kind kept for a person: `mta reports`"] = 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,3 +120,18 @@ def _unusable(settings: Settings, error: OSError) -> Stop:
     path = settings.net.tls_authorities
     why = "holds no certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror
     return Stop(CONFIG, f"`net.tls_authorities` {path} can't be used: {why}; name a PEM file of authorities")
+
+
+def receiving(certificate: str) -> ssl.SSLContext | None:
+    """Return the context for STARTTLS at our own listener, None without a file; raise Stop(CONFIG) for a bad one."""
+    if not certificate:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate)
+    except OSError as error:  # ssl.SSLError is one
+        why = (
+            "holds no private key with its certificate" if isinstance(error, ssl.SSLError) else error.strerror
+        )
+        raise Stop(CONFIG, f"`inbound.certificate` {certificate} {why}; give a PEM file of both") from error
+    return context

@@ -10,7 +10,7 @@ from typing import Any
 from mta import tenancy
 from mta.archive.archive import Archive, Recipient
 from mta.config.settings import Settings
-from mta.daemon import assemble, listening
+from mta.daemon import assemble, assemble_tls, listening
 from mta.daemon.assemble import Queueing
 from mta.daemon.exits import UNAVAILABLE, Stop
 from mta.daemon.viewing import Viewing
@@ -93,7 +93,8 @@ async def inbound(settings: Settings, name: str, queueing: Queueing) -> Serving:
         max_days=int(given.max_age // DAY),
     )
     spool = Spool(settings.paths.spool / "reports", given.keep_unparsed)
-    listener = Listener(doors, spool, InboundSettings(host, port, hostname, caps))
+    tls = assemble_tls.receiving(given.certificate)
+    listener = Listener(doors, spool, InboundSettings(host, port, hostname, caps, tls))
     try:
         await listener.start(listening.sockets("inbound"))
     except OSError as error:

@@ -1,10 +1,9 @@
 """From a report that came to a signed address to what follows from it: an event, a suppression, or nothing.
 
-Pure. Whom it is about is known from the signature; a recipient named inside a report overrides nothing. A report
-for postmaster counts only if it holds a token of ours.
+Pure. Whom it is about is known from a signature; a recipient named inside a report overrides nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
@@ -17,6 +16,8 @@ from mta.event import event
 REPLY_TEXT: Final = 512
 
 BY: Final = "report"
+FEEDBACK: Final = frozenset({"complaint", "unsubscribe"})
+TELLING: Final = FEEDBACK | {"bounce"}
 _SILENT: Final = frozenset({"delay", "delivered", "auto_reply", "auth_report"})
 
 
@@ -70,13 +71,9 @@ def leave(person: Recipient, token: str, mark: str, ts: int) -> Effect:
     return Effect("unsubscribe", [told], [(person.list_, "unsubscribed")])
 
 
-def genuine(reports: Sequence[Report], reads: Callable[[str], bool]) -> list[Report]:
-    """Return those feedback reports that hold a token of ours: all others may be made up by anyone."""
-    return [
-        report
-        for report in reports
-        if report.kind in ("complaint", "unsubscribe") and any(reads(token) for token in report.tokens)
-    ]
+def telling(reports: Sequence[Report]) -> Iterator[Report]:
+    """Yield those reports that could have an effect, if they hold a token of ours: anyone may make up the rest."""
+    return (report for report in reports if report.kind in TELLING)
 
 
 def _chosen(reports: Sequence[Report]) -> Report | None:

@@ -1,4 +1,4 @@
-"""The inbound listener: takes mail to addresses that we signed, says 250 when it is on disk, and reads it after.
+"""The inbound listener: takes mail to addresses of ours, says 250 when it is on disk, and reads it after.
 
 Everything is refused in the session: no report of ours ever answers a forged sender (backscatter).
 """
@@ -6,6 +6,7 @@ Everything is refused in the session: no report of ours ever answers a forged se
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -33,6 +34,7 @@ class Settings:
     port: int
     hostname: str
     caps: Caps = field(default_factory=Caps)
+    tls: ssl.SSLContext | None = None  # None: STARTTLS is not offered
 
 
 class Listener:
@@ -64,7 +66,7 @@ class Listener:
         loop = asyncio.get_running_loop()
 
         def entrance() -> Entrance:
-            return Entrance(self.gate, self.handler, self.settings.hostname)
+            return Entrance(self.gate, self.handler, self.settings.hostname, self.settings.tls)
 
         if sockets:
             self._servers = [await loop.create_server(entrance, sock=one) for one in sockets]
@@ -86,6 +88,7 @@ class Listener:
         self.processor.stop()
         if self._task is not None:
             await self._task
+        await self.processor.reader.close()
 
 
 class _Handler:
@@ -103,7 +106,7 @@ class _Handler:
     async def handle_RCPT(
         self, server: Session, _: Peer, envelope: Received, address: str, __: list[str]
     ) -> str:
-        """Only signed addresses and postmaster exist here."""
+        """Only our own addresses exist here (mta.inbound.addresses)."""
         if len(envelope.rcpt_tos) >= MAX_RECIPIENTS:
             return "452 4.5.3 too many recipients"
         today = int(self.doors.now()) // _DAY
@@ -117,10 +120,10 @@ class _Handler:
         """250 only when the report is on disk."""
         raw = envelope.original_content or b""
         kept = Envelope(
-            sender=str(envelope.mail_from or "")[:512],
-            recipients=list(envelope.rcpt_tos),
+            sender=_text(envelope.mail_from),
+            recipients=[_text(address) for address in envelope.rcpt_tos],
             ip=str(peer.peer[0]) if peer.peer else "",
-            helo=str(peer.host_name or "")[:255],
+            helo=_text(peer.host_name)[:255],
             ts=int(self.doors.now() * 1000),
         )
         try:
@@ -137,3 +140,8 @@ class _Handler:
         """A fault of ours is a temporary one for the peer, and tells it nothing."""
         _log.exception("inbound session", exc_info=error)
         return "451 4.3.0 internal error"
+
+
+def _text(said: object) -> str:
+    """What a client said, as text that can be written: octets that are no UTF-8 came as surrogates."""
+    return str(said or "")[:512].encode("utf-8", "replace").decode()

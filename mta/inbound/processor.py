@@ -1,4 +1,8 @@
-"""Reads spooled reports and carries out what follows; whatever an earlier life left is picked up first."""
+"""Reads spooled reports and carries out what follows; whatever an earlier life left is picked up first.
+
+Whom a mail is about is said by the signed address it came to; where there is none (a mangled return path, a feedback
+loop, postmaster) by a token of ours in the mail that it returns; else it changes nothing and is kept.
+"""
 
 import asyncio
 import contextlib
@@ -9,11 +13,11 @@ from typing import Final
 
 from mta.archive.recipient import Recipient
 from mta.bounce.report import Report
-from mta.bounce.report import read as read_report
 from mta.inbound import effects
 from mta.inbound.addresses import Target, target_of
 from mta.inbound.doors import Doors
 from mta.inbound.effects import Effect
+from mta.inbound.reader import Reader, Unreadable
 from mta.inbound.spool import Spool, Spooled
 from mta.message import MessageId
 from mta.tracking.token import Purpose, TokenError, read_any
@@ -23,6 +27,8 @@ SCAN_SECONDS: Final = 5.0
 MAX_TRIES: Final = 3
 """Times that a report may fail for a reason of its own before a person looks at it."""
 _DAY: Final = 86400
+_IN_HEADERS: Final = (Purpose.RETURN, Purpose.UNSUBSCRIBE)
+"""Tokens that a message's header holds: what a returned header must have. Those of links and pages do not count."""
 
 _log = logging.getLogger("mta.inbound")
 
@@ -34,8 +40,9 @@ class Away(Exception):
 class Processor:
     """`wake` it after each new file; `run` until `stop`."""
 
-    def __init__(self, doors: Doors, spool: Spool, max_days: int) -> None:
+    def __init__(self, doors: Doors, spool: Spool, max_days: int, reader: Reader | None = None) -> None:
         self.doors = doors
+        self.reader = reader or Reader()
         self.spool = spool
         self.max_days = max_days
         self._wake = asyncio.Event()
@@ -77,71 +84,97 @@ class Processor:
             self._tries[path] = self._tries.get(path, 0) + 1
             _log.warning("reports wait: %s", error)
             return False
-        except Exception:
+        except Exception as error:
             faults = self._faults[path] = self._faults.get(path, 0) + 1
             _log.exception("report %s could not be read (try %d of %d)", path.name, faults, MAX_TRIES)
             if faults < MAX_TRIES:
                 return True
             self.doors.counted("reports_total", "fault")
-            await asyncio.to_thread(self.spool.keep_for_person, path, "unparsed")
+            await self._keep(path, "unparsed", f"the engine failed on it: {type(error).__name__}")
         self._faults.pop(path, None)
         self._tries.pop(path, None)
         return True
 
+    async def _keep(self, path: Path, folder: str, why: str) -> None:
+        dropped = await asyncio.to_thread(self.spool.keep_for_person, path, folder, why)
+        for _ in range(dropped):
+            self.doors.counted("reports_total", "dropped")
+
     async def _process(self, found: Spooled) -> None:
         today = found.envelope.ts // 1000 // _DAY
-        # The age limit was kept when the address was accepted; here it must only not have grown.
-        targets = [
-            target_of(address, self.doors.tokens, today, self.max_days + 1)
+        # By the day on which it came: a report that had to wait is not older for it.
+        targets = dict.fromkeys(
+            target
             for address in found.envelope.recipients
-        ]
-        folder = ""
-        for target in dict.fromkeys(target for target in targets if target is not None):
-            folder = await self._about(target, found) or folder
-        if folder:
-            await asyncio.to_thread(self.spool.keep_for_person, found.path, folder)
+            if (target := target_of(address, self.doors.tokens, today, self.max_days)) is not None
+        )
+        reports: list[Report] = []
+        kept: tuple[str, str] | None = None
+        try:
+            if any(target.kind != "leave" for target in targets):
+                reports = await self.reader.read(found.raw)
+        except Unreadable as error:
+            self.doors.counted("reports_total", "unparsed")
+            kept = ("unparsed", str(error))
+        mark = effects.digest(found.raw)
+        for target in targets:
+            if target.kind == "leave":
+                await self._leave(target, found, mark)
+            elif reports and target.kind == "bounce":
+                kept = await self._signed(target, reports, found, mark) or kept
+            elif reports:
+                kept = await self._unaddressed(target, reports, found, mark) or kept
+        if kept is not None:
+            await self._keep(found.path, *kept)
         else:
             await asyncio.to_thread(self.spool.done, found.path)
 
-    async def _about(self, target: Target, found: Spooled) -> str:
-        """Carry out what a mail means for one of its recipients; return the folder it is to be kept in, if any."""
-        mark, ts = effects.digest(found.raw), found.envelope.ts
-        if target.kind == "leave":
-            assert target.id is not None
-            person = await self._person(target.id)
-            if person is not None:
-                await self._carry_out(effects.leave(person, target.token, mark, ts), person)
-            return ""
-        reports = await asyncio.to_thread(read_report, found.raw)
-        if target.kind == "postmaster":
-            return await self._for_postmaster(reports, found, mark)
+    async def _leave(self, target: Target, found: Spooled, mark: str) -> None:
+        assert target.id is not None
+        person = await self._person(target.id)
+        if person is not None:
+            await self._carry_out(effects.leave(person, target.token, mark, found.envelope.ts), person)
+
+    async def _signed(
+        self, target: Target, reports: list[Report], found: Spooled, mark: str
+    ) -> tuple[str, str] | None:
+        """Carry out what a report to a signed address says; return the folder it is to be kept in and why, if any."""
         assert target.id is not None
         person = await self._person(target.id)
         if person is None:
-            return ""
-        effect = effects.of_reports(reports, person, target.token, mark, ts, self.doors.rules)
+            return None
+        effect = effects.of_reports(reports, person, target.token, mark, found.envelope.ts, self.doors.rules)
         await self._carry_out(effect, person)
-        return "unparsed" if effect.kind == "none" else ""
+        return ("unparsed", "it says nothing of a delivery") if effect.kind == "none" else None
 
-    async def _for_postmaster(self, reports: list[Report], found: Spooled, mark: str) -> str:
-        """Feedback loops may write to postmaster: a report that holds our token counts, all else is for a person."""
-        for report in effects.genuine(reports, lambda token: self._token(token, found) is not None):
+    async def _unaddressed(
+        self, target: Target, reports: list[Report], found: Spooled, mark: str
+    ) -> tuple[str, str] | None:
+        """The same for a report to an address that names no message: a token of ours in what it returns counts."""
+        for report in effects.telling(reports):
             for token in report.tokens:
-                id_ = self._token(token, found)
+                id_ = self._token(token, report, found)
                 person = await self._person(id_) if id_ is not None else None
                 if person is None:
                     continue
-                effect = effects.of_reports(
-                    [report], person, token, mark, found.envelope.ts, self.doors.rules
-                )
+                ts = found.envelope.ts
+                effect = effects.of_reports([report], person, token, mark, ts, self.doors.rules)
                 await self._carry_out(effect, person)
-                return ""
-        return "postmaster"
+                return None
+        if target.kind == "unsigned":
+            self.doors.counted("reports_total", target.why)
+            return ("unsigned", f"its return path is {target.why}, and no signed field of ours is in it")
+        if any(True for _ in effects.telling(reports)):
+            self.doors.counted("reports_total", "foreign")
+            return ("postmaster", "a report without a signed field of ours")
+        self.doors.counted("reports_total", "other")
+        return ("postmaster", "for a person")
 
-    def _token(self, text: str, found: Spooled) -> MessageId | None:
+    def _token(self, text: str, report: Report, found: Spooled) -> MessageId | None:
         today = found.envelope.ts // 1000 // _DAY
+        purposes = tuple(Purpose) if report.kind in effects.FEEDBACK else _IN_HEADERS
         try:
-            return read_any(self.doors.tokens, list(Purpose), text, today, self.max_days + 1)[1].id
+            return read_any(self.doors.tokens, purposes, text, today, self.max_days)[1].id
         except TokenError:
             return None
 
@@ -165,4 +198,4 @@ class Processor:
                 await self.doors.feedback.publish([(person.id.shard, told) for told in effect.events])
         except Exception as error:  # each client library has its own
             raise Away(f"an effect could not be carried out: {error}") from error
-        self.doors.counted("reports_total", effect.kind)
+        self.doors.counted("reports_total", "unparsed" if effect.kind == "none" else effect.kind)

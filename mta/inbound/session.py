@@ -6,9 +6,10 @@ sender is null and nobody hears of the refusal.
 """
 
 import asyncio
+import ssl
 from typing import Any, Final, cast
 
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, TLSSetupException
 
 from mta.inbound.gate import Gate
 
@@ -21,7 +22,9 @@ class Session(SMTP):
 
     line_length_limit = MAX_LINE
 
-    def __init__(self, handler: Any, gate: Gate, hostname: str, ip: str) -> None:
+    def __init__(
+        self, handler: Any, gate: Gate, hostname: str, ip: str, tls: ssl.SSLContext | None = None
+    ) -> None:
         super().__init__(
             handler,
             data_size_limit=gate.caps.max_size,
@@ -29,6 +32,7 @@ class Session(SMTP):
             hostname=hostname,
             ident="ESMTP",
             timeout=gate.caps.timeout,
+            tls_context=tls,
             command_call_limit=_CALLS,
             loop=asyncio.get_running_loop(),
         )
@@ -39,9 +43,10 @@ class Session(SMTP):
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin; the session's last moment is fixed now."""
+        """Begin, or go on under TLS; the session's last moment is fixed the first time."""
         super().connection_made(transport)
-        self._deadline = self.loop.call_later(self.gate.caps.session, self.end, "4.4.2 session too long")
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(self.gate.caps.session, self.end, "4.4.2 session too long")
 
     def data_received(self, data: bytes) -> None:
         """Count, then let aiosmtpd read."""
@@ -87,17 +92,18 @@ class Session(SMTP):
     async def _handle_client(self) -> None:
         try:
             await super()._handle_client()
-        except ConnectionError:
+        except (ConnectionError, TLSSetupException):
             pass  # the peer went away: connection_lost has said all there is
 
 
 class Entrance(asyncio.Protocol):
     """Stands at the door until the peer is known: a refused connection costs one line, not a session."""
 
-    def __init__(self, gate: Gate, handler: Any, hostname: str) -> None:
+    def __init__(self, gate: Gate, handler: Any, hostname: str, tls: ssl.SSLContext | None = None) -> None:
         self.gate = gate
         self.handler = handler
         self.hostname = hostname
+        self.tls = tls
 
     def connection_made(self, given: asyncio.BaseTransport) -> None:
         """Refuse, or hand over to a session."""
@@ -111,7 +117,7 @@ class Entrance(asyncio.Protocol):
             transport.close()
             asyncio.get_running_loop().call_later(1.0, transport.abort)
             return
-        session = Session(self.handler, self.gate, self.hostname, ip)
+        session = Session(self.handler, self.gate, self.hostname, ip, self.tls)
         self.handler.sessions.add(session)
         transport.set_protocol(session)
         session.connection_made(transport)

@@ -1,7 +1,8 @@
 """Reports on disk: each is a file before the sender is told 250, and goes when its effects are in the queue.
 
-`new/` holds what is to be read, `unparsed/` what nobody could read and `postmaster/` mail for a person; the last two
-are bounded, oldest out first. A file is an envelope as one line of JSON, then the mail as it came.
+`new/` holds what is to be read. Three folders hold mail for a person (`mta reports`): `unparsed/` what nobody could
+read, `unsigned/` what came to a return path without a signature that counts, `postmaster/` the rest. They are bounded,
+oldest out first. A file is an envelope as one line of JSON, then the mail as it came.
 """
 
 import os
@@ -12,18 +13,21 @@ from typing import Final
 
 import msgspec
 
+KEPT: Final = ("unparsed", "unsigned", "postmaster")
+"""Folders of mail for a person."""
 KEPT_BYTES: Final = 256 << 20
 """Of each folder that keeps mail for a person."""
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """How a report came: its sender and recipients, the client, when (ms since 1970)."""
+    """How a report came: its sender and recipients, the client, when (ms since 1970); why it is kept, if it is."""
 
     sender: str
     recipients: list[str]
     ip: str
     helo: str
     ts: int
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +79,54 @@ class Spool:
         return sorted(self.new.glob("*.eml"))
 
     def read(self, path: Path) -> Spooled:
-        """Return a report; raise ValueError when the file is not one of ours."""
+        """Return a report; raise ValueError when the file is not one of ours, OSError when it is gone."""
         head, _, raw = path.read_bytes().partition(b"\n")
-        return Spooled(path, msgspec.json.decode(head, type=Envelope), raw)
+        return Spooled(path, self.envelope(head), raw)
+
+    def envelope(self, line: bytes) -> Envelope:
+        """Return how a report came, of a file's first line; raise ValueError when the file is not one of ours."""
+        return msgspec.json.decode(line, type=Envelope)
 
     def done(self, path: Path) -> None:
         """Forget a report whose effects are in the queue."""
         path.unlink(missing_ok=True)
 
-    def keep_for_person(self, path: Path, folder: str) -> None:
-        """Move a report to `unparsed` or `postmaster` and remove what is over the bounds."""
+    def keep_for_person(self, path: Path, folder: str, why: str = "") -> int:
+        """Move a report to a folder of KEPT with the reason; remove what is over the bounds and return how many.
+
+        Raises OSError, the report being where it was.
+        """
         target = self.directory / folder
         target.mkdir(exist_ok=True, mode=0o750)
+        if why:
+            self._note(path, why)
         path.rename(target / path.name)
-        total = 0
+        total = dropped = 0
         for number, old in enumerate(sorted(target.glob("*.eml"), reverse=True)):
             total += old.stat().st_size
-            if number >= self.keep or total > KEPT_BYTES:
+            if number >= self.keep or (number and total > KEPT_BYTES):
                 old.unlink(missing_ok=True)
+                dropped += 1
+        return dropped
+
+    def _note(self, path: Path, why: str) -> None:
+        head, _, raw = path.read_bytes().partition(b"\n")
+        try:
+            envelope = msgspec.structs.replace(msgspec.json.decode(head, type=Envelope), why=why[:500])
+        except msgspec.DecodeError:
+            return  # not one of ours: it is kept as it is
+        draft = self.directory / f".tmp-{path.name}"
+        with draft.open("wb") as file:
+            file.write(msgspec.json.encode(envelope) + b"\n")
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(path)
+
+    def kept(self, folder: str) -> list[Path]:
+        """Return what a folder holds for a person, oldest first."""
+        return sorted((self.directory / folder).glob("*.eml"))
+
+    def again(self, path: Path) -> None:
+        """Have a kept report read once more."""
+        path.rename(self.new / path.name)

@@ -87,9 +87,7 @@ METRICS: Final = (
     _counter("guard_holds_total", "kind cause", "Tenants and campaigns the guard began to hold."),
     _gauge("guard_held", "kind", "Tenants and campaigns the guard holds, until a person releases them."),
     # what comes back
-    _counter(
-        "reports_total", "kind", "Mail that came back: bounce, complaint, unsubscribe, unparsed, refused."
-    ),
+    _counter("reports_total", "kind", "Mail that came back, by what it turned out to be."),
     _counter("inbound_refused_total", "reason", "Inbound connections and recipients refused."),
     _counter("web_requests_total", "route status", "HTTP requests."),
     _counter("web_events_dropped_total", "", "Events lost because the spool was full while Redis was away."),

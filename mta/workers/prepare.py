@@ -17,6 +17,8 @@ from mta.tracking.token import Keys, Purpose, make_packed
 from mta.workers.contents import Content
 
 DAY = 86400
+MARK = b"X-Mta-Report"
+"""The header field that holds the return path's token again."""
 CHECK_EVERY = 64
 """Of the messages made from one content the first and then one in so many is checked byte by byte again."""
 
@@ -59,7 +61,7 @@ def message(item: Item, content: Content, keys: Keys, now: int, date: str, expir
         rendered = compiled.render(person, urls, date, mid, extra)
         clean = content.made % CHECK_EVERY != 1
     else:
-        rendered = render_raw(compiled, date, mid)
+        rendered = render_raw(compiled, date, mid, _marked(item, content, keys, now // DAY))
         clean = False
     signers = content.signers
     if not signers or (isinstance(compiled, RawContent) and compiled.signed_by(mailing.from_domain)):
@@ -93,4 +95,16 @@ def _links(
             content.list_id,
             feedback_id=content.feedback_id,
         )
+    else:
+        extra = _marked(item, content, keys, day)
     return Urls(open_, click, leave, view), extra
+
+
+def _marked(item: Item, content: Content, keys: Keys, day: int) -> Sequence[bytes]:
+    """Return the field that names a message where no List-Unsubscribe does: reports to mangled addresses return it.
+
+    What is the same for all recipients can't hold it, and of a report or automatic reply nothing is to come back.
+    """
+    if content.shared or content.mailing.envelope_from == NULL_SENDER:
+        return ()
+    return (b"%b: %b\r\n" % (MARK, make_packed(keys, Purpose.RETURN, item.id, day).encode("ascii")),)
