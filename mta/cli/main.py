@@ -29,6 +29,8 @@ from mta.cli.reports import reports
 from mta.cli.run import check_config, demo, run
 from mta.cli.send import send
 from mta.cli.site import site
+from mta.cli.suppress import suppress
+from mta.cli.suppress_transfer import export, import_
 from mta.cli.tenant import tenant
 from mta.cli.trace import trace
 from mta.cli.why import why
@@ -109,6 +111,8 @@ for command in QUEUE_ORDERS:
     queue.add_command(command)
 tenant.add_command(tenant_evidence)
 main.add_command(guard)
+for command in (export, import_):
+    suppress.add_command(command)
 for command in (
     run,
     demo,
@@ -126,6 +130,7 @@ for command in (
     acl,
     audit,
     reports,
+    suppress,
     install,
 ):
     main.add_command(command)

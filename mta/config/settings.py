@@ -143,6 +143,16 @@ class Inbound:
 
 
 @dataclass(frozen=True, slots=True)
+class Suppression:
+    """[suppression]: addresses that get no more mail."""
+
+    keep_addresses: A[
+        bool, "keep the address, sealed with tracking.key_file, so that a list can be exported"
+    ] = True
+    check_before_attempt: A[bool, "look once more before each attempt, not at submission alone"] = True
+
+
+@dataclass(frozen=True, slots=True)
 class Web:
     """[web]: beacons, links, unsubscribe and view pages, health."""
 
@@ -248,6 +258,7 @@ class Settings:
     tracking: Tracking = Tracking()
     dkim: Dkim = Dkim()
     inbound: Inbound = Inbound()
+    suppression: Suppression = Suppression()
     web: Web = Web()
     archive: Archive = Archive()
     audit: Audit = Audit()

@@ -18,6 +18,7 @@ from mta.queue.keys import Keys
 from mta.queue.lanes import PathDefaults
 from mta.queue.link import Client, QueueDown, Server, UnsafeServer, connect, read_password
 from mta.queue.nodes import check_all
+from mta.queue.suppression import Suppressions
 from mta.queue.terms import SiteLimits
 from mta.reply import Reply
 from mta.throttle.limits import Limits
@@ -70,6 +71,12 @@ async def queueing(settings: Settings, url: str) -> Queueing:
     return Queueing(
         client, connect(server, blocking=True), keys, secrets.load(settings.tracking_keys), server
     )
+
+
+def suppressions(settings: Settings, queueing: Queueing) -> Suppressions:
+    """Return the suppression lists under the engine's secret."""
+    sealing = settings.suppression.keep_addresses
+    return Suppressions(queueing.client, queueing.keys, queueing.secrets.suppression, sealing=sealing)
 
 
 def hosts(settings: Settings) -> HostNames:

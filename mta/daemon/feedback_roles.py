@@ -24,7 +24,6 @@ from mta.metrics.merged import Merged
 from mta.metrics.meter import Meter
 from mta.queue.campaigns import Campaigns
 from mta.queue.feedback import Feedback
-from mta.queue.suppression import Suppressions
 from mta.queue.upkeep import Upkeep
 from mta.tenancy import Profile
 from mta.web.app import OUTBOX, Rules, make_app, serve
@@ -79,7 +78,7 @@ async def inbound(settings: Settings, name: str, queueing: Queueing) -> Serving:
         lookup=viewing.lookup,
         rules=assemble.classifier(),
         feedback=Feedback(queueing.client, queueing.keys),
-        suppressions=Suppressions(queueing.client, queueing.keys, queueing.secrets.suppression),
+        suppressions=assemble.suppressions(settings, queueing),
         counted=meter.count,
     )
     host, port = _address(given.listen)
@@ -117,7 +116,7 @@ async def web(settings: Settings, name: str, queueing: Queueing) -> Serving:
         link_target=viewing.link_target,
         render=viewing.render,
         feedback=Feedback(queueing.client, queueing.keys),
-        suppressions=Suppressions(queueing.client, queueing.keys, queueing.secrets.suppression),
+        suppressions=assemble.suppressions(settings, queueing),
         campaigns=viewing.campaigns,
         profile=partial(_profile, viewing.campaigns),
         own_host=partial(_own_host, settings, viewing.campaigns),

@@ -28,7 +28,6 @@ from mta.queue.lanes import Queue
 from mta.queue.shelves import Shelves
 from mta.queue.sifting import Sifting
 from mta.queue.sites import Sites
-from mta.queue.suppression import Suppressions
 from mta.queue.terms import TermsBook
 from mta.throttle.shaping import Shaping
 
@@ -102,7 +101,7 @@ def _taking(settings: Settings, name: str, queueing: Queueing, *, express: bool)
     client, keys = queueing.client, queueing.keys
     intake = Intake(client, queueing.blocking, keys, name, bulk=not express)
     campaigns = Campaigns(client, keys)
-    suppressions = Suppressions(client, keys, queueing.secrets.suppression)
+    suppressions = assemble.suppressions(settings, queueing)
     control, terms = Control(client, keys), TermsBook(client, keys)
     retry = settings.retry
     urgent, transactional, bulk = (

@@ -18,6 +18,7 @@ from mta.keeper.keeper import Doors as KeeperDoors
 from mta.keeper.keeper import Keeper
 from mta.keeper.keeper import Settings as KeeperSettings
 from mta.keeper.notifier import Notifier
+from mta.keeper.strikes import Strikes
 from mta.keeper.tls_reports import TlsReports
 from mta.metrics.meter import Meter
 from mta.queue.campaigns import Campaigns
@@ -26,6 +27,7 @@ from mta.queue.intake import Intake
 from mta.queue.notifybook import NotifyBook
 from mta.queue.producer import Producer
 from mta.queue.progress import Progress
+from mta.queue.strikebook import StrikeBook
 from mta.queue.terms import TermsBook
 from mta.queue.upkeep import Upkeep
 
@@ -118,6 +120,7 @@ async def _keeper(settings: Settings, name: str, queueing: Queueing) -> Role:
             Producer(client, keys, settings.queue.submit_limit),
             settings.net.helo or socket.getfqdn(),
         ),
+        Strikes(StrikeBook(client, keys), assemble.suppressions(settings, queueing)),
     )
     told = KeeperSettings(
         keys=keys,

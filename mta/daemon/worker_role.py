@@ -20,7 +20,6 @@ from mta.policy.tlsrpt import Counts
 from mta.queue.campaigns import Campaigns
 from mta.queue.lanes import Queue
 from mta.queue.link import QueueDown, QueueFull
-from mta.queue.suppression import Suppressions
 from mta.queue.tlsbook import ReportBook
 from mta.queue.wake import Bell
 from mta.workers.contents import Contents
@@ -28,6 +27,7 @@ from mta.workers.journal import Journal
 from mta.workers.keyring import Keyring
 from mta.workers.plan import Doors
 from mta.workers.scopes import parse as parse_scopes
+from mta.workers.stops import Stops
 from mta.workers.transcript import Transcript
 from mta.workers.worker import Worker
 
@@ -170,7 +170,7 @@ async def worker(settings: Settings, name: str, queueing: Queueing, *, courier: 
     """Return the role that sends; raise Stop or ConfigError when the settings can't be used."""
     client, keys = queueing.client, queueing.keys
     keyring = Keyring(settings.dkim_keys)
-    suppressions = Suppressions(client, keys, queueing.secrets.suppression)
+    suppressions = assemble.suppressions(settings, queueing)
     resolver = assemble.resolver(settings)
     log = MailLog(
         settings.mail_log,
@@ -207,6 +207,7 @@ async def worker(settings: Settings, name: str, queueing: Queueing, *, courier: 
             tls=None,  # `use` says
             classify=partial(assemble.classify_reply, rules),
             told=watch.told,
+            stops=Stops(suppressions) if settings.suppression.check_before_attempt else None,
         )
         workers.append(Worker(assemble.plan(settings, here, courier=courier), doors))
     role = Working(workers, journals, keyring, queueing, watch, sts)

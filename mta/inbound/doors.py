@@ -21,7 +21,15 @@ class Suppressions(Protocol):
     """mta.queue.suppression.Suppressions."""
 
     async def add(
-        self, tenant: str, list_: str, addresses: Sequence[str], reason: str, by: str, ts: int
+        self,
+        tenant: str,
+        list_: str,
+        addresses: Sequence[str],
+        reason: str,
+        by: str,
+        ts: int,
+        evidence: str = "",
+        campaign: str = "",
     ) -> int: ...
 
 

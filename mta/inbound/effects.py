@@ -28,6 +28,7 @@ class Effect:
     kind: str
     events: list[dict[str, str]] = field(default_factory=list)
     suppress: list[tuple[str, str]] = field(default_factory=list)
+    evidence: str = ""  # what was said, for whoever asks why
 
 
 def digest(raw: bytes) -> str:
@@ -53,7 +54,8 @@ def of_reports(
             "complained", person, token, mark, ts,
             feedback=chosen.feedback_type or "abuse", reporter=chosen.reporter[:REPLY_TEXT],
         )  # fmt: skip
-        return Effect("complaint", [told], [("", "complained")])
+        said = f"{chosen.feedback_type or 'abuse'}, reported by {chosen.reporter or 'a feedback loop'}"
+        return Effect("complaint", [told], [("", "complained")], said)
     if chosen.kind == "unsubscribe":
         return leave(person, token, mark, ts)
     meaning = classify(chosen.code, chosen.status, chosen.wording, rules, chosen.stage)
@@ -62,13 +64,16 @@ def of_reports(
         async_=1, class_=meaning.cls, disposition=meaning.disposition, code=str(chosen.code or ""),
         status=chosen.status, reply=chosen.wording[:REPLY_TEXT], mx=chosen.remote[:255],
     )  # fmt: skip
-    return Effect("bounce", [told], [("", meaning.cls)] if meaning.suppress else [])
+    said = chosen.wording or f"{chosen.code or ''} {chosen.status}".strip()
+    return Effect("bounce", [told], [("", meaning.cls)] if meaning.suppress else [], said)
 
 
 def leave(person: Recipient, token: str, mark: str, ts: int) -> Effect:
     """Return the effect of mail to an unsubscribe address: off the message's list."""
     told = _event("unsubscribed", person, token, mark, ts, via="mailto", list_=person.list_)
-    return Effect("unsubscribe", [told], [(person.list_, "unsubscribed")])
+    return Effect(
+        "unsubscribe", [told], [(person.list_, "unsubscribed")], "by mail to the unsubscribe address"
+    )
 
 
 def telling(reports: Sequence[Report]) -> Iterator[Report]:

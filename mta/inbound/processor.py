@@ -193,7 +193,16 @@ class Processor:
         ts = int(self.doors.now() * 1000)
         try:
             for list_, reason in effect.suppress:
-                await self.doors.suppressions.add(person.tenant, list_, [person.rcpt], reason, effects.BY, ts)
+                await self.doors.suppressions.add(
+                    person.tenant,
+                    list_,
+                    [person.rcpt],
+                    reason,
+                    effects.BY,
+                    ts,
+                    effect.evidence,
+                    person.campaign,
+                )
             if effect.events:
                 await self.doors.feedback.publish([(person.id.shard, told) for told in effect.events])
         except Exception as error:  # each client library has its own

@@ -17,6 +17,7 @@ from mta.keeper.found import Found
 from mta.keeper.guard import Guard
 from mta.keeper.notifier import Notifier
 from mta.keeper.rejected import Rejected
+from mta.keeper.strikes import Strikes
 from mta.queue.audit import AuditLog
 from mta.queue.campaigns import Campaigns
 from mta.queue.control import Control, Scope
@@ -56,6 +57,7 @@ class Doors:
     terms: TermsBook
     guard: Guard | None = None  # None: nothing is counted, nobody is held
     notifier: Notifier | None = None
+    strikes: Strikes | None = None
 
 
 FULL_SCAN = 50  # entries, and
@@ -161,6 +163,8 @@ class Keeper:
             return Found.NOTHING
         await asyncio.to_thread(self._write_events, [fields for _, _, fields in rows])
         await self.canaries.tally([fields for _, _, fields in rows])
+        if self.doors.strikes is not None:
+            await self.doors.strikes.tally([fields for _, _, fields in rows])
         if self.doors.notifier is not None:
             await self.doors.notifier.tell([fields for _, _, fields in rows])
         if self.doors.guard is None:
@@ -256,6 +260,8 @@ class Keeper:
         """Remove archive files that are past their time, and campaigns that nobody can ask the archive for any more."""
         if self.doors.notifier is not None:
             await self.doors.notifier.book.sweep(int(time.time() * 1000))
+        if self.doors.strikes is not None:
+            await self.doors.strikes.book.sweep(int(time.time() * 1000))
         archive, settings = self.doors.archive, self.settings
         await asyncio.to_thread(archive.prune, time.time(), settings.keep_entries_s, settings.keep_events_s)
         doors = self.doors

@@ -107,3 +107,17 @@ class Keys:
     def suppression(self, tenant: str, list_: str) -> str:
         """HASH: keyed digest of an address -> why it gets no mail from this tenant (and list)."""
         return f"{self.prefix}suppress:{tenant}:{list_}"
+
+    @property
+    def suppressing(self) -> str:
+        """HASH: when a tenant's suppressions changed last, in all and by list ("<tenant>|<list>")."""
+        return f"{self.prefix}suppressing"
+
+    def strikes(self, tenant: str) -> str:
+        """HASH: keyed digest of an address or domain -> failures that are not enough yet."""
+        return f"{self.prefix}strikes:{tenant}"
+
+    @property
+    def striking(self) -> str:
+        """SET: tenants that have such failures, or had some."""
+        return f"{self.prefix}striking"

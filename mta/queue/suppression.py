@@ -1,13 +1,18 @@
 """Addresses that get no mail: per tenant, per list of a tenant, never across tenants (promise P12).
 
-Only a keyed hash of the address is stored; the key is a credential outside Redis, so a copy of the
-database does not tell who unsubscribed.
+An entry is found by a keyed hash of its address; the key is a credential outside Redis, so a copy of the database does
+not tell who unsubscribed. The address itself may stand in the entry, sealed under the same credential, so that a tenant
+can take its lists out again.
 """
 
 import hashlib
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from mta.queue.keys import Keys
 from mta.queue.link import Client
@@ -15,27 +20,38 @@ from mta.queue.link import Client
 BULK_ONLY = frozenset({"complained", "complaint", "unsubscribed", "unsubscribe"})
 
 PLATFORM = ""  # the tenant of entries that operators and erasure make for all
+DIGEST: Final = 16  # octets
+MAX_EVIDENCE: Final = 500  # characters
+ANY_DOMAIN: Final = b"@"
+"""A field beside the digests: there are whole domains among them."""
 
 
 class Entry(msgspec.Struct, array_like=True):
-    """Why an address is suppressed."""
+    """Why an address is suppressed, since when (ms since 1970), what was said of it; `sealed` is the address."""
 
     reason: str
     by: str
     ts: int
+    evidence: str = ""
+    campaign: str = ""
+    sealed: bytes = b""
 
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Entry).decode
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(Entry).decode
 
 
 class Suppressions:
-    """The suppression lists; `secret` keys the address hash."""
+    """The suppression lists; `secret` keys the address hash, `sealing` keeps addresses to be read with it."""
 
-    def __init__(self, client: Client, keys: Keys, secret: bytes) -> None:
+    def __init__(self, client: Client, keys: Keys, secret: bytes, *, sealing: bool = False) -> None:
         self.client = client
         self.keys = keys
-        self._hash = hashlib.blake2b(key=secret[:64], digest_size=16, person=b"mta suppress")
+        self.sealing = sealing
+        self._hash = hashlib.blake2b(key=secret[:64], digest_size=DIGEST, person=b"mta suppress")
+        self._seal = ChaCha20Poly1305(
+            hashlib.blake2b(key=secret[:64], digest_size=32, person=b"mta sealing").digest()
+        )
 
     def digest(self, address: str) -> bytes:
         """Return the keyed hash of an address; case does not matter, since people retype theirs."""
@@ -43,15 +59,62 @@ class Suppressions:
         state.update(address.lower().encode())
         return state.digest()
 
+    def sealed(self, address: str) -> bytes:
+        """Return the address so that only who has the credential can read it; empty when none are kept."""
+        if not self.sealing:
+            return b""
+        # The digest is another one for each address, so the nonce is never used for two texts.
+        nonce = self.digest(address)[:12]
+        return nonce + self._seal.encrypt(nonce, address.lower().encode(), None)
+
+    def address(self, entry: Entry) -> str:
+        """Return the address that stands in an entry; empty when none does, or another credential sealed it."""
+        try:
+            return self._seal.decrypt(entry.sealed[:12], entry.sealed[12:], None).decode()
+        except (InvalidTag, ValueError):
+            return ""
+
     async def add(
-        self, tenant: str, list_: str, addresses: Sequence[str], reason: str, by: str, ts: int
+        self,
+        tenant: str,
+        list_: str,
+        addresses: Sequence[str],
+        reason: str,
+        by: str,
+        ts: int,
+        evidence: str = "",
+        campaign: str = "",
     ) -> int:
-        """Suppress addresses for a tenant (`list_` empty: all its bulk mail); return how many are new."""
-        if not addresses:
+        """Suppress addresses for a tenant (`list_` empty: all its bulk mail); return how many are new.
+
+        `@example.org` stands for all of a domain. `evidence` is what was said, such as the reply.
+        """
+        evidence = evidence[:MAX_EVIDENCE]
+        return await self.put(
+            tenant,
+            list_,
+            [
+                (self.digest(one), Entry(reason, by, ts, evidence, campaign, self.sealed(one)))
+                for one in addresses
+            ],
+            domains=any(one.startswith("@") for one in addresses),
+        )
+
+    async def put(
+        self, tenant: str, list_: str, rows: Iterable[tuple[bytes, Entry]], *, domains: bool = False
+    ) -> int:
+        """Write entries as they are, by digest; return how many are new."""
+        found = {digest: encode(entry) for digest, entry in rows}
+        if not found:
             return 0
-        value = _encode(Entry(reason, by, ts))
-        rows = {self.digest(address): value for address in addresses}
-        return int(await self.client.hset(self.keys.suppression(tenant, list_), mapping=rows))
+        key, now = self.keys.suppression(tenant, list_), int(time.time() * 1000)
+        pipe = self.client.pipeline(transaction=False)
+        pipe.hset(key, mapping=found)
+        if domains:
+            pipe.hset(key, ANY_DOMAIN, b"1")
+        # Last: who looks there first finds the entries.
+        pipe.hset(self.keys.suppressing, mapping={tenant: now, f"{tenant}|{list_}": now})
+        return int((await pipe.execute())[0])
 
     async def remove(self, tenant: str, list_: str, addresses: Sequence[str]) -> int:
         """Lift suppressions; return how many there were."""
@@ -59,6 +122,10 @@ class Suppressions:
             return 0
         digests = [self.digest(address) for address in addresses]
         return int(await self.client.hdel(self.keys.suppression(tenant, list_), *digests))
+
+    async def changed(self, tenants: Sequence[str]) -> list[int]:
+        """Return when the lists of each tenant had their last new entry: ms since 1970, 0 for never."""
+        return [int(value or 0) for value in await self.client.hmget(self.keys.suppressing, list(tenants))]
 
     async def find(
         self, tenant: str, list_: str, addresses: Sequence[str], *, bulk: bool = True
@@ -80,13 +147,28 @@ class Suppressions:
         if not filled:
             return out
         digests = [self.digest(address) for address in addresses]
-        pipe = self.client.pipeline(transaction=False)
-        for scope in filled:
-            pipe.hmget(self.keys.suppression(*scope), digests)
-        for row in await pipe.execute():
-            for number, value in enumerate(row):
-                if value is not None and not out[number]:
-                    reason = _decode(value).reason
-                    if bulk or reason not in BULK_ONLY:
-                        out[number] = reason
+        rows = await self._rows(filled, [*digests, ANY_DOMAIN])
+        _note(out, [row[:-1] for row in rows], bulk=bulk)
+        wide = [scope for scope, row in zip(filled, rows, strict=True) if row[-1] is not None]
+        if wide:
+            domains = [f"@{address.rpartition('@')[2]}" for address in addresses]
+            own = {domain: number for number, domain in enumerate(dict.fromkeys(domains))}
+            rows = await self._rows(wide, [self.digest(domain) for domain in own])
+            _note(out, [[row[own[domain]] for domain in domains] for row in rows], bulk=bulk)
         return out
+
+    async def _rows(self, scopes: Sequence[tuple[str, str]], fields: Sequence[bytes]) -> list[list[Any]]:
+        pipe = self.client.pipeline(transaction=False)
+        for scope in scopes:
+            pipe.hmget(self.keys.suppression(*scope), fields)
+        rows: list[list[Any]] = await pipe.execute()
+        return rows
+
+
+def _note(out: list[str], rows: Iterable[Sequence[Any]], *, bulk: bool) -> None:
+    for row in rows:
+        for number, value in enumerate(row):
+            if value is not None and not out[number]:
+                reason = decode(value).reason
+                if bulk or reason not in BULK_ONLY:
+                    out[number] = reason

@@ -6,7 +6,7 @@ Implements what a session asks of its owner (mta.workers.session.Owner); session
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
@@ -30,6 +30,7 @@ from mta.workers.outcome import Hop, Judged
 from mta.workers.plan import Doors, Plan
 from mta.workers.session import Session, Work
 from mta.workers.settler import Lease
+from mta.workers.stops import Stopped
 
 SPREAD_MS = 60_000  # what a closed window kept comes back over this time, not at one instant
 _log = logging.getLogger("mta.workers")
@@ -63,7 +64,10 @@ class Delivery:
         self.dispatch = Dispatch(plan, doors, self, pause, wake)
         self._second = 0
         self._date = ""
-        self._bad: list[tuple[str, str, str]] = []  # tenant, address, reason to suppress
+        self._bad: list[
+            tuple[str, str, str, str, str]
+        ] = []  # tenant, address, reason to suppress, reply, campaign
+        self._stopped: dict[bytes, Stopped] = {}  # in flight, and suppressed since it was accepted
 
     def __repr__(self) -> str:
         return f"<Delivery {len(self.flying)} in flight {self.dispatch!r}>"
@@ -77,6 +81,17 @@ class Delivery:
         self.flying.update((item.id, item) for item in batch.items)
         self.dispatch.send(batch, now)
 
+    async def look_again(self, items: Iterable[Item]) -> None:
+        """Find who of these was suppressed since their message was accepted: it is not sent. Raises QueueDown."""
+        assert self.doors.stops is not None
+        self._stopped |= await self.doors.stops.find(items, self._list_of)
+
+    async def _list_of(self, item: Item) -> str:
+        try:
+            return (await self.doors.contents.load(item)).mailing.list_
+        except UNMAKEABLE:
+            return ""  # it is not sent, and its session says why
+
     # what sessions ask
 
     def may_send(self, until: float) -> bool:
@@ -88,6 +103,9 @@ class Delivery:
         now = self.now_ms()
         if work.item.record.expires <= now:
             self.hand_in(outcomes.expired(work.item, now))
+            return None
+        if self._stopped and (stopped := self._stopped.pop(work.item.id, None)):
+            self.hand_in(outcomes.suppressed(work.item, *stopped, now))
             return None
         assert work.content is not None
         window = work.content.window
@@ -194,8 +212,8 @@ class Delivery:
         if result.op == OP_RETRY:
             result.lane = self._routed_again(item)
         if judged.suppress and isinstance(verdict, Failed) and not verdict.reply.local:
-            tenant = item.lane.split("|")[3]
-            self._bad.append((tenant, item.record.rcpt, judged.cls))
+            tenant, campaign = item.lane.split("|")[3:]
+            self._bad.append((tenant, item.record.rcpt, judged.cls, str(verdict.reply), campaign))
         return result
 
     def _answered(self, lane: str, verdict: Verdict, cls: str, began: float) -> None:
@@ -218,8 +236,10 @@ class Delivery:
     async def before_settle(self, _: Sequence[Result]) -> None:
         """Suppress first, settle after: a kill in between repeats the one and never forgets it."""
         while self._bad:
-            tenant, address, reason = self._bad[0]
-            await self.doors.suppressions.add(tenant, "", [address], reason, "engine", self.now_ms())
+            tenant, address, reason, said, campaign = self._bad[0]
+            await self.doors.suppressions.add(
+                tenant, "", [address], reason, "engine", self.now_ms(), said, campaign
+            )
             self._bad.pop(0)  # not before it is done: whoever waits for it may be cancelled
 
     def settled(self, results: list[Result]) -> None:
@@ -228,6 +248,8 @@ class Delivery:
             item = self.flying.pop(result.id, None)
             if item is not None and result.body:
                 self.doors.contents.forget(item)
+            if self._stopped:
+                self._stopped.pop(result.id, None)  # it expired, or its batch came too late
             self.doors.told(result)
         self.doors.journal.settled([result.id for result in results])
         self.wake()
@@ -237,6 +259,7 @@ class Delivery:
         self.dispatch.abandon(why)
         self.flying.clear()
         self._bad.clear()
+        self._stopped.clear()
 
     def now_ms(self) -> int:
         """The wall clock in ms since 1970."""

@@ -102,6 +102,11 @@ def set_aside(item: Item, why: str, now: int) -> Result:
     return _without_attempt(item, "failed", now, ["why", why[:REPLY_TEXT]])
 
 
+def suppressed(item: Item, list_: str, reason: str, now: int) -> Result:
+    """Return the final `suppressed` result of a message whose recipient was suppressed since it was accepted."""
+    return _without_attempt(item, "suppressed", now, ["list", list_, "reason", reason])
+
+
 def unreadable(message_id: bytes, lane: str, why: str, now: int) -> Result:
     """Return the final `failed` result of a queue item whose record can't be read: kept nowhere, never looped."""
     _, _, _, tenant, campaign = lane.split("|")

@@ -22,6 +22,7 @@ from mta.verdict import Stage
 from mta.workers.contents import Contents
 from mta.workers.journal import Journal
 from mta.workers.outcome import Judged
+from mta.workers.stops import Stops
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,4 +82,5 @@ class Doors:
     policies: Policies | None = None
     routes: Routes = field(default_factory=Routes)
     tls_counts: Counts | None = None
+    stops: Stops | None = None  # None: lists are read at submission alone
     transcript: Transcribing | None = None  # None: nobody looks at what is said

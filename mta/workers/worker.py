@@ -202,6 +202,8 @@ class Worker:
         now = time.monotonic()
         for message_id, lane, why in taken.unreadable:
             self.settler.add(outcomes.unreadable(message_id, lane, why, self.delivery.now_ms()))
+        if self.doors.stops is not None and taken.batches:
+            await self.delivery.look_again(item for batch in taken.batches for item in batch.items)
         for batch in taken.batches:
             self.delivery.send(batch, now)
         for path in taken.shed:

@@ -45,8 +45,17 @@ class Redis:
         self.order.append("event")
 
     async def add(
-        self, tenant: str, list_: str, addresses: Sequence[str], reason: str, by: str, ts: int
+        self,
+        tenant: str,
+        list_: str,
+        addresses: Sequence[str],
+        reason: str,
+        by: str,
+        ts: int,
+        evidence: str = "",
+        campaign: str = "",
     ) -> int:
+        assert evidence
         if self.away:
             raise Gone("Redis is away")
         self.suppressed += [(tenant, list_, address, reason, by) for address in addresses]

@@ -39,6 +39,7 @@ from mta.workers.contents import Contents, HostNames
 from mta.workers.journal import Journal
 from mta.workers.keyring import Keyring
 from mta.workers.plan import Doors, Plan
+from mta.workers.stops import Stops
 from mta.workers.worker import Worker
 from tests.scenarios.peer import Peer, until
 
@@ -123,11 +124,14 @@ class World:
         raw: bytes | None = None,
         born: int = 0,
         expires: int = 0,
+        list_: str = "",
     ) -> None:
         """Put one message for each recipient in the queue, of one campaign with this content."""
         self.chunk += 1
         campaign = f"c{self.chunk}"
-        mailing = Mailing("acme", "acme.example", campaign, document=None if raw else document, raw=raw)
+        mailing = Mailing(
+            "acme", "acme.example", campaign, list_=list_, document=None if raw else document, raw=raw
+        )
         await self.campaigns.define(
             Campaign("acme", campaign, cls, b"{}", encode(mailing), campaign.encode(), 1, True)
         )
@@ -188,6 +192,7 @@ class World:
             tls=tls,
             classify=partial(assemble.classify_reply, assemble.classifier()),
             told=self.told.append,
+            stops=Stops(Suppressions(self.client, self.keys, b"s" * 32)),
         )  # fmt: skip
         self.worker = Worker(replace(base, **plan), doors)
         self._running = asyncio.create_task(self.worker.run())
