@@ -59,8 +59,10 @@ smtpd_tls_chain_files = {folder}/tls.pem
 
 
 @contextmanager
-def postfix(more: str = "", *, tls: bool = False, postscreen: bool = False) -> Iterator[Mailbox]:
-    """A Postfix that keeps all mail to example.net; `more` are lines of its main.cf."""
+def postfix(
+    more: str = "", *, tls: bool = False, postscreen: bool = False, services: str = ""
+) -> Iterator[Mailbox]:
+    """A Postfix that keeps all mail to example.net; `more` are lines of its main.cf, `services` of its master.cf."""
     # Not under pytest's own folder, which other users may not enter: Postfix leaves root.
     with tempfile.TemporaryDirectory(prefix="mta-postfix-") as name:
         folder, port = Path(name), free_port()
@@ -74,7 +76,7 @@ def postfix(more: str = "", *, tls: bool = False, postscreen: bool = False) -> I
             more += TLS.format(folder=folder)
         owner = (folder / "mail").stat()
         main = MAIN.format(folder=folder, uid=owner.st_uid, gid=owner.st_gid, more=more)
-        master = MASTER.format(port=port) + VIRTUAL
+        master = MASTER.format(port=port) + VIRTUAL + services
         if postscreen:
             master = POSTSCREEN.format(port=port) + master.partition("\n")[2]
         (folder / "conf/main.cf").write_text(main)
