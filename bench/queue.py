@@ -126,6 +126,8 @@ async def measure(
         name: sorted(found, key=lambda row: row["engine_us"])[len(found) // 2] for name, found in rows.items()
     }
     against = {name: AGAINST.get(name, "base") for name in middle}
+    weighed = [await memory(held) for _ in range(rounds)]
+    bytes_each = {what: median(one[what] for one in weighed) for what in weighed[0]}
     us = {name: row["engine_us"] for name, row in middle.items()}
     whole = json.loads(DELIVERY.read_text())["cpu_us_per_message"]
     return {
@@ -148,7 +150,7 @@ async def measure(
             name: [min(row["engine_us"] for row in found), max(row["engine_us"] for row in found)]
             for name, found in rows.items()
         },
-        "bytes_per_recipient": await memory(held),
+        "bytes_per_recipient": bytes_each,
         "suspended_site": await suspended(waiting, drained, rounds),
         "goals": {"flat": 1.15, "backlog_bytes": 40, "ready_bytes": 250, "throughput": 0.9},
     }
