@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1] / "mta"
 
 FLOORS: dict[str, int] = {
     **dict.fromkeys(("address", "identity", "message", "reply", "verdict", "event", "tenancy", "nearest"), 0),
-    **dict.fromkeys(("smtp", "mime", "tracking", "dkim", "bounce", "throttle", "policy"), 1),
+    **dict.fromkeys(("smtp", "mime", "tracking", "dkim", "bounce", "throttle", "policy", "erasure"), 1),
     **dict.fromkeys(("queue", "net", "archive", "maillog", "metrics"), 2),
     **dict.fromkeys(("ingest", "workers", "inbound", "web", "keeper"), 3),
     **dict.fromkeys(("config", "daemon", "demo", "cli", "__main__"), 4),

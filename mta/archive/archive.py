@@ -9,6 +9,8 @@ from mta.archive.entries import Entry as Entry
 from mta.archive.log import EventLog
 from mta.archive.recipient import Recipient as Recipient
 from mta.archive.recipient import list_of, recipient_of
+from mta.erasure import documents
+from mta.erasure.subject import DataSubject
 from mta.identity import entry_stem, message_id
 from mta.message import Class, MessageId
 
@@ -80,6 +82,19 @@ class Archive:
         event=frozenset({"opened", "clicked"}))`.
         """
         return self._events.read(since_ms, until_ms, where)
+
+    def erase(self, subject: DataSubject) -> tuple[int, int]:
+        """Rewrite what names a person without them; return how many entries and how many events. On disk at return.
+
+        May be repeated, and be called while another process appends.
+        """
+
+        def document(entry: Entry) -> bytes | None:
+            if not subject.concerns(entry.tenant):
+                return None
+            return documents.without(subject, entry.kind, entry.data)
+
+        return self._entries.rewrite(document), self._events.rewrite(subject.event)
 
     def prune(self, now: float, keep_entries: float, keep_events: float) -> int:
         """Remove days that ended longer ago than the two times (all in seconds); return how many files."""

@@ -8,13 +8,14 @@ import sqlite3
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 from mta.archive.days import day_of, days_of
 
+ERASED = "erased"  # a file touched whenever entries were rewritten: what other processes remember is old then
 MAX_OPEN = 64  # files kept open; more days than that are opened when asked for
 CACHE_BYTES = 32 << 20
 MAX_DATA = 64 << 20  # uncompressed; an entry's data is at most 1 MiB when it is accepted
@@ -55,6 +56,7 @@ class Entries:
         self._lock = threading.RLock()
         self._kept: OrderedDict[int, Entry] = OrderedDict()
         self._kept_bytes = 0
+        self._erased = self._erasure()
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Write entries, each to the file of its day; the same number again replaces it. On disk at return."""
@@ -76,6 +78,9 @@ class Entries:
     def get(self, seq: int) -> Entry | None:
         """Return the entry with this number, newest day first; None when it is not here (or no more)."""
         with self._lock:
+            if (erased := self._erasure()) != self._erased:
+                self._forget_all()
+                self._erased = erased
             known = self._kept.get(seq)
             if known is not None:
                 self._kept.move_to_end(seq)
@@ -124,9 +129,40 @@ class Entries:
                         path.with_name(path.name + suffix).unlink(missing_ok=True)
                     removed += 1
             if removed:
-                self._kept.clear()
-                self._kept_bytes = 0
+                self._forget_all()
         return removed
+
+    def rewrite(self, change: Callable[[Entry], bytes | None]) -> int:
+        """Put other data in place of what `change` does not return None for; return how many entries.
+
+        A day's file in one transaction; what stood there is overwritten with zeros, in the file and its log.
+        """
+        changed = 0
+        with self._lock:
+            for path in self._newest_first():
+                connection = self._open(path, write=True)
+                connection.execute("pragma secure_delete = on")
+                new = []
+                for *fields, packed in connection.execute(f"select {_COLUMNS} from entry"):
+                    entry = Entry(*(*fields, _inflate(packed)))
+                    data = change(entry)
+                    if data is not None:
+                        new.append((zlib.compress(data, 6), entry.seq))
+                if new:
+                    with connection:
+                        connection.executemany("update entry set data = ? where seq = ?", new)
+                    changed += len(new)
+                connection.execute("pragma wal_checkpoint(truncate)")
+            self._forget_all()
+            if changed:
+                (self.directory / ERASED).write_bytes(b"")
+        return changed
+
+    def _erasure(self) -> int:
+        try:
+            return (self.directory / ERASED).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
 
     def close(self) -> None:
         """Close all files."""
@@ -185,6 +221,10 @@ class Entries:
         self._written.discard(path)
         if connection is not None:
             connection.close()
+
+    def _forget_all(self) -> None:
+        self._kept.clear()
+        self._kept_bytes = 0
 
     def _forget(self, seq: int) -> None:
         old = self._kept.pop(seq, None)

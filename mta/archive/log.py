@@ -2,11 +2,15 @@
 
 A power cut can leave a torn last line. Readers skip what is no whole line, and the next write begins on a
 line of its own, so a torn line costs itself and nothing else.
+
+A day is rewritten as a new file in its place. Who appends holds the lock `events.lock` until its `sync`, who rewrites
+holds it too, so that no line goes into a file that has been replaced.
 """
 
+import fcntl
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -26,6 +30,7 @@ class EventLog:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._unsynced: dict[str, int] = {}  # day -> descriptor, open until the next sync
+        self._lock = -1  # held while there are some
 
     def add(self, events: Sequence[Mapping[str, str]]) -> None:
         """Append events. They are on disk after `sync`; raise OSError when they can't be written."""
@@ -48,6 +53,22 @@ class EventLog:
             os.fsync(descriptor)
             del self._unsynced[day]
             os.close(descriptor)
+        self._unlock()
+
+    def rewrite(self, change: Callable[[dict[str, str]], dict[str, str] | None]) -> int:
+        """Put other events in place of those that `change` does not return None for; return how many.
+
+        Each day's file is replaced at once, by a whole one that is on disk. Torn lines go. Raises OSError.
+        """
+        changed = 0
+        self.sync()
+        for _, path in days_of(self.directory, "events-", ".ndjson"):
+            self._locked()
+            try:
+                changed += _rewritten(path, change)
+            finally:
+                self._unlock()
+        return changed
 
     def read(
         self, since_ms: int, until_ms: int, where: Mapping[str, str | frozenset[str]]
@@ -84,18 +105,57 @@ class EventLog:
         known = self._unsynced.get(day)
         if known is not None:
             return known
-        self.directory.mkdir(parents=True, exist_ok=True, mode=0o750)
+        self._locked()
         path = self.directory / f"events-{day}.ndjson"
         fresh = not path.exists()
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
         self._unsynced[day] = descriptor
         if fresh:  # the name, too, must survive
-            folder = os.open(self.directory, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            _sync_folder(self.directory)
         return descriptor
+
+    def _locked(self) -> None:
+        if self._lock < 0:
+            self.directory.mkdir(parents=True, exist_ok=True, mode=0o750)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            lock = os.open(self.directory / "events.lock", flags, 0o640)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._lock = lock
+
+    def _unlock(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def _rewritten(path: Path, change: Callable[[dict[str, str]], dict[str, str] | None]) -> int:
+    changed, draft = 0, path.with_suffix(".new")
+    try:
+        with draft.open("wb") as file:
+            os.fchmod(file.fileno(), 0o640)
+            for line in _lines(path):
+                try:
+                    new = change(_decode(line))
+                except msgspec.DecodeError:
+                    continue  # torn by a power cut: nobody reads it, and what it holds nobody knows
+                changed += new is not None
+                file.write(line if new is None else _encode(new) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        if changed:
+            os.replace(draft, path)
+            _sync_folder(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+    return changed
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _day(event: Mapping[str, str]) -> str:

@@ -17,6 +17,7 @@ from mta.cli.campaign_review import review
 from mta.cli.campaign_show import campaign_list, campaign_show
 from mta.cli.campaign_submit import campaign_submit
 from mta.cli.dkim import dkim
+from mta.cli.erase import erase
 from mta.cli.events import events
 from mta.cli.evidence import tenant_evidence
 from mta.cli.failure import INTERRUPTED, SOFTWARE, USAGE, Failure, failure_of
@@ -131,6 +132,7 @@ for command in (
     audit,
     reports,
     suppress,
+    erase,
     install,
 ):
     main.add_command(command)

@@ -9,11 +9,12 @@ from typing import Any, Protocol
 
 from mta.archive.archive import Archive
 from mta.config.settings import Settings
-from mta.daemon import assemble, assemble_guard, assemble_tls
+from mta.daemon import assemble, assemble_erasure, assemble_guard, assemble_tls
 from mta.daemon.assemble import Queueing
 from mta.daemon.feedback_roles import inbound, web
 from mta.daemon.ingest_role import express, ingest
 from mta.daemon.worker_role import worker
+from mta.keeper.erasures import Erasures
 from mta.keeper.keeper import Doors as KeeperDoors
 from mta.keeper.keeper import Keeper
 from mta.keeper.keeper import Settings as KeeperSettings
@@ -21,8 +22,10 @@ from mta.keeper.notifier import Notifier
 from mta.keeper.strikes import Strikes
 from mta.keeper.tls_reports import TlsReports
 from mta.metrics.meter import Meter
+from mta.queue.audit import AuditLog
 from mta.queue.campaigns import Campaigns
 from mta.queue.control import Control
+from mta.queue.erasurebook import ErasureBook
 from mta.queue.intake import Intake
 from mta.queue.notifybook import NotifyBook
 from mta.queue.producer import Producer
@@ -107,12 +110,14 @@ class _Keeping:
 async def _keeper(settings: Settings, name: str, queueing: Queueing) -> Role:
     client, keys = queueing.client, queueing.keys
     await Intake(client, queueing.blocking, keys, name).prepare()
+    suppressions = assemble.suppressions(settings, queueing)
+    archive = Archive(settings.paths.archive)
     doors = KeeperDoors(
         Upkeep(client, keys),
         Progress(client, keys),
         Campaigns(client, keys),
         Control(client, keys),
-        Archive(settings.paths.archive),
+        archive,
         TermsBook(client, keys),
         assemble_guard.guard(settings, client, keys),
         Notifier(
@@ -120,7 +125,12 @@ async def _keeper(settings: Settings, name: str, queueing: Queueing) -> Role:
             Producer(client, keys, settings.queue.submit_limit),
             settings.net.helo or socket.getfqdn(),
         ),
-        Strikes(StrikeBook(client, keys), assemble.suppressions(settings, queueing)),
+        Strikes(StrikeBook(client, keys), suppressions),
+        Erasures(
+            ErasureBook(client, keys),
+            assemble_erasure.erasure(settings, client, keys, suppressions, archive),
+            AuditLog(client, keys),
+        ),
     )
     told = KeeperSettings(
         keys=keys,

@@ -3,12 +3,13 @@
 from mta import tenancy
 from mta.ingest.administration import OPERATOR
 from mta.ingest.checked import Addresses, Control
-from mta.ingest.codes import BAD_SCOPE, KIND, Refused
+from mta.ingest.codes import KIND, Refused
 from mta.ingest.entry import Submission
 from mta.ingest.orders import Orders
 from mta.queue.audit import AuditLog, subject
 from mta.queue.campaigns import Campaigns
 from mta.queue.control import Scope as GateScope
+from mta.queue.erasurebook import ErasureBook, Order
 from mta.queue.suppression import Suppressions
 from mta.queue.terms import Terms, TermsBook
 from mta.tenancy import Profile
@@ -30,6 +31,7 @@ class Office:
         self.suppressions = suppressions
         self.terms = terms
         self.audit = audit
+        self.erasures = ErasureBook(campaigns.client, campaigns.keys)
 
     async def carry_out(self, submission: Submission, now: int) -> int:
         """Do what the entry asks; return how many things it touched; raise Refused with nothing changed.
@@ -54,10 +56,10 @@ class Office:
             case Control() as control:
                 return await self.orders.carry_out(submission, control, now)
             case Addresses() as addresses:
-                return await self._addresses(addresses, now)
+                return await self._addresses(submission, addresses, now)
         raise Refused(KIND, f"`kind` {submission.kind} does not belong on the control stream")
 
-    async def _addresses(self, order: Addresses, now: int) -> int:
+    async def _addresses(self, submission: Submission, order: Addresses, now: int) -> int:
         addresses = [str(address) for address in order.addresses]
         if order.op == "suppress":
             return await self.suppressions.add(
@@ -65,7 +67,11 @@ class Office:
             )
         if order.op == "unsuppress":
             return await self.suppressions.remove(order.tenant, order.list_, addresses)
-        raise Refused(BAD_SCOPE, f"`op` {order.op} is not carried out by this version")
+        # At once, for what is taken in meanwhile; the keeper does the rest and replaces these entries.
+        await self.suppressions.erase(order.tenant, addresses, order.by, now)
+        order_ = Order(addresses, order.tenant, order.by)
+        await self.erasures.order(submission.tenant, submission.key, order_)
+        return len(addresses)
 
 
 def _noted(submission: Submission) -> tuple[str, str, dict[str, str]]:

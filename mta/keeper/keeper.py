@@ -13,6 +13,7 @@ from mta import __version__
 from mta.archive.archive import Archive, Entry
 from mta.event import event
 from mta.keeper.canaries import CanaryWatch
+from mta.keeper.erasures import Erasures
 from mta.keeper.found import Found
 from mta.keeper.guard import Guard
 from mta.keeper.notifier import Notifier
@@ -58,6 +59,7 @@ class Doors:
     guard: Guard | None = None  # None: nothing is counted, nobody is held
     notifier: Notifier | None = None
     strikes: Strikes | None = None
+    erasures: Erasures | None = None
 
 
 FULL_SCAN = 50  # entries, and
@@ -99,6 +101,8 @@ class Keeper:
             (self.trim, 5.0),
             (self.prune, 3600.0),
         ]
+        if self.doors.erasures is not None:
+            duties.append((self.doors.erasures.carry_out, 1.0))
         await self._ready()
         # Whatever an earlier keeper was about to say is looked at once more.
         await self.doors.progress.again(await self.doors.campaigns.list())

@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from mta.erasure.subject import folded
 from mta.event import flat
 from mta.identity import recipient_id
 from mta.message import ID_BYTES, Lane
@@ -23,7 +24,10 @@ EXPANDING_SECONDS = 10.0  # packs being opened become items within this, or are 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What is dropped: mail of a `domain`, `recipient` or `site`, or a `message` of a tenant."""
+    """What is dropped: mail of a `domain`, `recipient` or `site`, or a `message` of a tenant.
+
+    `person` is a recipient who is erased: the value is folded (mta.erasure.subject), and no event names them.
+    """
 
     kind: str
     value: str
@@ -45,6 +49,8 @@ class Mark:
                 return row.rcpt.endswith("@" + self.value)
             case "recipient":
                 return row.rcpt == self.value and self.tenant in ("", lane.tenant)
+            case "person":
+                return folded(row.rcpt) == self.value and self.tenant in ("", lane.tenant)
         return lane.tenant == self.tenant and recipient_id(pack.stem, row.number) == self.value
 
 
@@ -155,7 +161,9 @@ class Sifting:
         for row in gone:
             own = recipient_id(pack.stem, row.number)
             fields = told | {"eid": f"{lane.tenant}/{own}/purged", "id": own, "tenant": lane.tenant}
-            fields |= {"campaign": lane.campaign, "rcpt": row.rcpt, "ref": row.ref, "count": "1"}
+            fields |= {"campaign": lane.campaign, "count": "1"}
+            if mark.kind != "person":
+                fields |= {"rcpt": row.rcpt, "ref": row.ref}
             events.append(flat(fields))
         new = packs.encode(pack) if pack.rows else b""
         scope = f"{lane.tenant}|{lane.campaign}"

@@ -20,6 +20,7 @@ from mta.queue.link import Client
 BULK_ONLY = frozenset({"complained", "complaint", "unsubscribed", "unsubscribe"})
 
 PLATFORM = ""  # the tenant of entries that operators and erasure make for all
+ERASED: Final = "erased"  # the reason of an entry about somebody who was erased
 DIGEST: Final = 16  # octets
 MAX_EVIDENCE: Final = 500  # characters
 ANY_DOMAIN: Final = b"@"
@@ -99,6 +100,11 @@ class Suppressions:
             ],
             domains=any(one.startswith("@") for one in addresses),
         )
+
+    async def erase(self, tenant: str, addresses: Sequence[str], by: str, ts: int) -> int:
+        """Suppress people who are erased: what is left holds neither the address nor what was said of it."""
+        rows = [(self.digest(one), Entry(ERASED, by, ts)) for one in addresses]
+        return await self.put(tenant, "", rows)
 
     async def put(
         self, tenant: str, list_: str, rows: Iterable[tuple[bytes, Entry]], *, domains: bool = False

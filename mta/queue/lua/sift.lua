@@ -4,6 +4,7 @@
 -- A = { kind, name, left, scope, tenant, fields }
 --   kind  lane | wheel | sieved; name: which one; left: entries to look at, 0 = all that are there now
 --   scope d|<domain>, r|<recipient> or m|<tenant>|<message>; tenant "" = of all; fields of each event but its own
+--   scope p|<address>: a person who is erased, in any letter case, and whose events name nobody
 -- Returns { dropped, left }: call again while left > 0. Cap: 128 entries.
 local kind, name, left, scope = A[1], A[2], A[3], A[4]
 local key = P .. kind .. ':' .. name
@@ -23,15 +24,18 @@ for _, entry in ipairs(entries) do
     local record = cmsgpack.unpack(string.sub(item, 12)) -- mta.message.Record: name, rcpt, ..., tenth `body`
     hit = scope == 's|' .. string.match(lane, '^%d|[^|]*|([^|]*)|') or scope == 'c|' .. tenant .. '|' .. campaign
       or scope == 'm|' .. tenant .. '|' .. record[1] or scope == 'r|' .. record[2]
-      or scope == 'd|' .. string.match(record[2], '([^@]*)$')
+      or scope == 'd|' .. string.match(record[2], '([^@]*)$') or scope == 'p|' .. string.lower(record[2])
     hit = hit and (A[5] == '' or A[5] == tenant)
     if hit then
       dropped = dropped + 1
       if kind == 'wheel' then later(entry, -1) end
       local fields = { unpack(A[6]) }
       for _, part in ipairs({ 'eid', tenant .. '/' .. record[1] .. '/purged', 'id', record[1], 'tenant', tenant,
-        'campaign', campaign, 'rcpt', record[2], 'ref', record[5] or '', 'count', '1' }) do
+        'campaign', campaign, 'count', '1' }) do
         fields[#fields + 1] = part
+      end
+      if string.sub(scope, 1, 2) ~= 'p|' then
+        for _, part in ipairs({ 'rcpt', record[2], 'ref', record[5] or '' }) do fields[#fields + 1] = part end
       end
       emit(fields)
       count(tenant .. '|' .. campaign, 'purged', 1)
