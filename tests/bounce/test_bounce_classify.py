@@ -112,6 +112,8 @@ def test_stages_sharpen_what_has_no_words(code: int, enhanced: str, stage: str, 
         ("501 Invalid domain name", "ehlo", "reputation"),
         ("421 Too many connections", "greeting", "rate_limited"),
         ("550 5.2.1 User unknown", "", "policy"),
+        ("550 5.7.1 User unknown", "", "policy"),
+        ("550 5.7.1 User unknown", "rcpt", "recipient_unknown"),
         ("550 5.2.1 User unknown", "rcpt", "recipient_unknown"),
     ],
 )
@@ -121,7 +123,7 @@ def test_the_place_in_the_dialogue_tells_whom_a_reply_is_about(sample: str, stag
 
 def test_words_beat_codes() -> None:
     assert said("550 5.1.1 Message rejected as spam").cls == "spam_content"
-    assert said("550 5.7.1 <x@example.org>: User unknown").cls == "recipient_unknown"
+    assert said("550 5.3.0 <x@example.org>: User unknown").cls == "recipient_unknown"
     assert said("550 5.1.1 blocked using zen.spamhaus.org").disposition == "block"
 
 
