@@ -23,6 +23,7 @@ from mta.queue import codec
 from mta.queue.campaigns import Campaign, Campaigns
 from mta.queue.codec import Item
 from mta.queue.control import PURGING, Control, Gate, Scope
+from mta.queue.erasurebook import ErasureBook, Order
 from mta.queue.keys import Keys
 from mta.queue.lanes import OP_RETRY, PathDefaults, Queue, Result
 from mta.queue.link import Client, QueueDown
@@ -146,6 +147,16 @@ async def test_what_is_suspended_waits_until_it_is_resumed(desk: Desk, kind: str
         assert (told["by"], told["reason"]) == ("ops", "look")
         assert told["scope"].startswith(f"{kind}:")
     assert await desk.gates.gates() == {}
+
+
+async def test_who_is_to_be_erased_is_suppressed_at_once_and_handed_on(desk: Desk) -> None:
+    submission = desk.ask("erase", None, "acme", addresses=["Jo@Example.net"], by="desk")
+    assert isinstance(submission, Submission)
+    assert await desk.office.carry_out(submission, NOW) == 1
+    lists, book = desk.office.suppressions, ErasureBook(desk.client, desk.keys)
+    assert await lists.find("acme", "", ["jo@example.net"], bulk=False) == ["erased"]
+    assert await lists.find("bolt", "", ["jo@example.net"]) == [""]
+    assert await book.orders() == [("acme/o1", Order(["Jo@example.net"], "acme", "desk"))]
 
 
 async def test_a_suspension_for_a_time_says_until_when(desk: Desk) -> None:
