@@ -38,6 +38,7 @@ STEPS: dict[str, list[str]] = {
     "signatures": ["-m", "bench.signatures", "--messages", "10000", "--json"],
     "shaping": ["-m", "bench.shaping", "--json"],
     "pace": ["-m", "bench.pace", "--json"],
+    "web": ["-m", "bench.web", "--json"],
     "inbound": ["-m", "bench.inbound", "--json"],
     "latency": ["-m", "bench.latency", "--json"],
     "latency-distant": ["-m", "bench.latency", "--receiver", "distant", "--json"],

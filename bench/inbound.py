@@ -14,17 +14,15 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import click
 import psutil
 
-from bench.load import connect, entry
+from bench.audience import audience
 from bench.machine import machine
 from bench.returned import KINDS, made
 from bench.rig import Rig, Setup
-from mta.archive.archive import Archive
 from mta.bounce import verp
 from mta.daemon import secrets
 from mta.message import MessageId
@@ -51,38 +49,6 @@ class Seen:
         """The largest within a part of the time, given as shares of it."""
         end = self.at[-1]
         return max(rss for at, rss in zip(self.at, self.rss, strict=True) if since * end <= at <= until * end)
-
-
-async def _campaign(url: str, people: int) -> None:
-    redis = connect(url)
-    document = {
-        "id": "spring", "list": "customers", "from": "News <news@t0.example>", "subject": "Hi", "text": "Hello there\n",
-    }  # fmt: skip
-    await redis.xadd("mta:submit:bulk", entry("campaign", "t0", "c", document))
-    rows = [[f"u{number}@d{number % 50}.example.test"] for number in range(people)]
-    given = {"campaign": "spring", "columns": ["email"], "rows": rows, "last": True}
-    await redis.xadd("mta:submit:bulk", entry("recipients", "t0", "r", given))
-    ends = time.monotonic() + 60
-    while time.monotonic() < ends:
-        if int(await redis.hget("mta:progress:t0:spring", "delivered") or 0) == people:
-            await redis.aclose()
-            return
-        await asyncio.sleep(0.05)
-    raise TimeoutError("the campaign was not delivered")
-
-
-def _ids(folder: Path, people: int) -> list[MessageId]:
-    """Return the messages of the campaign, as the archive names them."""
-    archive = Archive(folder)
-    try:
-        for _ in range(100):  # the keeper is a moment behind
-            for number in range(1, 20):
-                if archive.recipient(MessageId(0, number, 0)) is not None:
-                    return [MessageId(0, number, row) for row in range(people)]
-            time.sleep(0.1)
-    finally:
-        archive.close()
-    raise LookupError("the archive has no recipients")
 
 
 def _processes(rig: Rig) -> list[psutil.Process]:
@@ -162,8 +128,9 @@ async def _watch(rig: Rig, processes: Sequence[psutil.Process], seen: Seen, bega
         await asyncio.sleep(LOOK_SECONDS)
 
 
-async def _measure(rig: Rig, keys: Keys, reports: int, sessions: int) -> dict[str, Any]:
-    ids = _ids(rig.state / "archive", PEOPLE)
+async def _measure(
+    rig: Rig, keys: Keys, ids: Sequence[MessageId], reports: int, sessions: int
+) -> dict[str, Any]:
     # The first reports start the process that reads; then both are bound.
     await Sender(rig.inbound_port, keys, ids, 50).run(2)
     await _idle(rig)
@@ -205,9 +172,9 @@ def measure(reports: int, sessions: int) -> dict[str, Any]:
     """Run it once; return the document."""
     with Rig(Setup(tenants=1, receiver="sink")) as rig:
         rig.start_engine()
-        asyncio.run(_campaign(rig.redis_url, PEOPLE))
+        ids = audience(rig, PEOPLE, {"text": "Hello there\n"})
         keys = secrets.load(rig.state / "keys" / "tracking").tokens
-        found = asyncio.run(_measure(rig, keys, reports, sessions))
+        found = asyncio.run(_measure(rig, keys, ids, reports, sessions))
     growth = found["rss_mb"]["last_fifth"] / found["rss_mb"]["first_fifth"]
     return {
         "bench": "inbound", "schema": SCHEMA, "machine": machine(), "sessions": sessions,

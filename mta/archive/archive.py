@@ -8,13 +8,14 @@ from mta.archive.entries import Entries
 from mta.archive.entries import Entry as Entry
 from mta.archive.log import EventLog
 from mta.archive.recipient import Recipient as Recipient
-from mta.archive.recipient import list_of, recipient_of
+from mta.archive.recipient import Rows, list_of
 from mta.erasure import documents
 from mta.erasure.subject import DataSubject
 from mta.identity import entry_stem, message_id
 from mta.message import Class, MessageId
 
 FOREVER = 1 << 62
+LISTS_KEPT = 10_000
 
 
 class Archive:
@@ -24,6 +25,8 @@ class Archive:
         self.directory = directory
         self._entries = Entries(directory)
         self._events = EventLog(directory)
+        self._rows = Rows()
+        self._lists: dict[tuple[str, str], str] = {}
 
     def add_entries(self, entries: Sequence[Entry]) -> None:
         """Keep accepted entries; on disk at return. The same number again replaces the entry."""
@@ -63,7 +66,21 @@ class Archive:
         if entry.kind == "recipients" and entry.cls == Class.BULK:
             campaign = self._entries.campaign(entry.tenant, entry.campaign)
             list_ = list_of(campaign.data) if campaign else ""
-        return recipient_of(id_, entry, list_)
+            if len(self._lists) >= LISTS_KEPT:
+                self._lists.clear()
+            # A campaign that has recipients never gets another document.
+            self._lists[entry.tenant, entry.campaign] = list_
+        return self._rows.recipient(id_, entry, list_)
+
+    def remembered(self, id_: MessageId) -> Recipient | None:
+        """As `recipient`, from memory alone: None also when that does not hold it. Never waits for files."""
+        entry = self._entries.remembered(id_.entry)
+        if entry is None:
+            return None
+        if entry.kind == "recipients" and entry.cls == Class.BULK:
+            list_ = self._lists.get((entry.tenant, entry.campaign))
+            return None if list_ is None else self._rows.recipient(id_, entry, list_)
+        return self._rows.recipient(id_, entry)
 
     def add_events(self, events: Sequence[Mapping[str, str]]) -> None:
         """Append events to the files of their days; on disk after `sync`."""

@@ -6,6 +6,7 @@ through. A write is on disk when `add` returns: only then may Redis forget the e
 
 import sqlite3
 import threading
+import time
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from mta.archive.days import day_of, days_of
 
+LOOK_SECONDS = 0.1  # between two looks at it; less than between two passes of an erasure
 ERASED = "erased"  # a file touched whenever entries were rewritten: what other processes remember is old then
 MAX_OPEN = 64  # files kept open; more days than that are opened when asked for
 CACHE_BYTES = 32 << 20
@@ -57,6 +59,7 @@ class Entries:
         self._kept: OrderedDict[int, Entry] = OrderedDict()
         self._kept_bytes = 0
         self._erased = self._erasure()
+        self._looked = 0.0
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Write entries, each to the file of its day; the same number again replaces it. On disk at return."""
@@ -78,17 +81,34 @@ class Entries:
     def get(self, seq: int) -> Entry | None:
         """Return the entry with this number, newest day first; None when it is not here (or no more)."""
         with self._lock:
-            if (erased := self._erasure()) != self._erased:
-                self._forget_all()
-                self._erased = erased
-            known = self._kept.get(seq)
+            known = self._remembered(seq)
             if known is not None:
-                self._kept.move_to_end(seq)
                 return known
             found = self._first(f"select {_COLUMNS} from entry where seq = ?", (seq,))
             if found is not None:
                 self._keep(found)
             return found
+
+    def remembered(self, seq: int) -> Entry | None:
+        """Return the entry if it is in memory and nobody is reading files just now: never waits."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            return self._remembered(seq)
+        finally:
+            self._lock.release()
+
+    def _remembered(self, seq: int) -> Entry | None:
+        now = time.monotonic()
+        if now > self._looked + LOOK_SECONDS:
+            self._looked = now
+            if (erased := self._erasure()) != self._erased:
+                self._forget_all()
+                self._erased = erased
+        known = self._kept.get(seq)
+        if known is not None:
+            self._kept.move_to_end(seq)
+        return known
 
     def campaign(self, tenant: str, campaign: str) -> Entry | None:
         """Return the newest `campaign` entry of that name."""

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from mta import tenancy
 from mta.archive.archive import Archive, Recipient
 from mta.config.settings import Settings
 from mta.daemon import assemble, assemble_tls, listening
@@ -24,6 +23,7 @@ from mta.metrics.merged import Merged
 from mta.metrics.meter import Meter
 from mta.queue.campaigns import Campaigns
 from mta.queue.feedback import Feedback
+from mta.queue.profiles import Profiles
 from mta.queue.upkeep import Upkeep
 from mta.tenancy import Profile
 from mta.web.app import OUTBOX, Rules, make_app, serve
@@ -104,6 +104,7 @@ async def inbound(settings: Settings, name: str, queueing: Queueing) -> Serving:
 async def web(settings: Settings, name: str, queueing: Queueing) -> Serving:
     """Return the web role, listening; raise Stop when its port can't be had."""
     viewing, meter, given = _viewing(settings, queueing), Meter(time.time()), settings.web
+    profiles = Profiles(viewing.campaigns, strangers=True)
     own, merged = Exposition(lambda: merged.totals()), Merged()
 
     def page() -> bytes:
@@ -118,8 +119,8 @@ async def web(settings: Settings, name: str, queueing: Queueing) -> Serving:
         feedback=Feedback(queueing.client, queueing.keys),
         suppressions=assemble.suppressions(settings, queueing),
         campaigns=viewing.campaigns,
-        profile=partial(_profile, viewing.campaigns),
-        own_host=partial(_own_host, settings, viewing.campaigns),
+        profile=lambda tenant: profiles.known(tenant) or profiles.find(tenant),
+        own_host=partial(_own_host, settings, profiles),
         ready=partial(_ready, queueing),
         metrics=page if given.metrics else None,
         counted=partial(meter.count, "web_requests_total"),
@@ -153,19 +154,23 @@ def _taken(setting: str, listen: str, error: OSError) -> Stop:
     return Stop(UNAVAILABLE, f"{setting} {listen} can't be used: {error.strerror or error}")
 
 
-async def _profile(campaigns: Campaigns, tenant: str) -> Profile | None:
-    document = await campaigns.tenant(tenant)
-    return tenancy.decode(document) if document else None
-
-
-async def _own_host(settings: Settings, campaigns: Campaigns, host: str, recipient: Recipient) -> bool:
+def _own_host(
+    settings: Settings, profiles: Profiles, host: str, recipient: Recipient
+) -> bool | Awaitable[bool]:
     """Whether a host name is one that this recipient's tenant uses in links."""
+
+    def owns(profile: Profile | None) -> bool:
+        if profile is not None and profile.track_host:
+            return host == profile.track_host
+        return not settings.tenants.track_host or host == settings.tenants.track_host
+
+    async def asked() -> bool:
+        return owns(await profiles.find(recipient.tenant))
+
     if settings.tracking.base:
         return True
-    profile = await _profile(campaigns, recipient.tenant)
-    if profile is not None and profile.track_host:
-        return host == profile.track_host
-    return not settings.tenants.track_host or host == settings.tenants.track_host
+    known = profiles.known(recipient.tenant)
+    return owns(known) if known is not None else asked()
 
 
 async def _ready(queueing: Queueing) -> str:

@@ -32,7 +32,9 @@ class Viewing:
 
     async def lookup(self, message_id: MessageId) -> Recipient | None:
         """Return whom a message went to: from the archive, else from the entries on their way to it."""
-        found = await asyncio.to_thread(self.archive.recipient, message_id)
+        found = self.archive.remembered(message_id)
+        if found is None:
+            found = await asyncio.to_thread(self.archive.recipient, message_id)
         if found is not None:
             return found
         row = await self.upkeep.entry(message_id.entry)

@@ -22,7 +22,7 @@ from mta.ingest.codes import (
     Refused,
 )
 from mta.ingest.entry import MAIL, Submission
-from mta.ingest.foresight import Foresight, Profiles
+from mta.ingest.foresight import Foresight
 from mta.ingest.putter import FEW, Putter, chunks
 from mta.ingest.rows import rows
 from mta.ingest.rows import values as values_of
@@ -41,6 +41,7 @@ from mta.queue.control import Control, Scope
 from mta.queue.intake import Intake, Opened, stream_order
 from mta.queue.lanes import MOST
 from mta.queue.notifybook import NotifyBook
+from mta.queue.profiles import Profiles
 from mta.queue.review import Review
 from mta.queue.terms import Terms, TermsBook
 from mta.tenancy import Profile

@@ -86,8 +86,11 @@ class Doors:
 async def answer_or(value: Callable[[], Maybe[T]], other: T) -> T:
     """Return what a door gives, or `other` when it fails or takes too long: what is asked here can do without."""
     try:
+        found = value()
+        if not inspect.isawaitable(found):
+            return found
         async with asyncio.timeout(PATIENCE):
-            return await answer(value())
+            return await answer(found)
     except Exception as error:
         _log.warning("a request does without: %s", error or type(error).__name__)
         return other

@@ -34,8 +34,11 @@ def test_a_row_of_a_campaign(tmp_path: Path) -> None:
         made(1, "campaign", {"id": "spring", "list": "customers", "subject": "Hi"}),
         made(2, "recipients", people),
     )
+    assert archive.remembered(MessageId(3, 2, 1)) is None, "nobody has asked for it yet"
     found = archive.recipient(MessageId(3, 2, 1))
     assert found is not None
+    assert archive.remembered(MessageId(3, 2, 1)) == found
+    assert archive.remembered(MessageId(3, 2, 2)) is None
     assert found.id == MessageId(3, 2, 1)
     assert found.name == identity.public_id("acme", "spring", "k-2", 1)
     assert (found.tenant, found.campaign, found.list_, found.cls) == ("acme", "spring", "customers", 2)
