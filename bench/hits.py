@@ -100,6 +100,8 @@ class Crowd:
                 raise TimeoutError("replies are missing")
             await asyncio.sleep(0.01)
         took = time.perf_counter() - began
+        for visitor in self.free:
+            visitor.transport.close()
         ordered = sorted(self.latencies)
         return {
             "hits": len(ordered),

@@ -1,15 +1,19 @@
 """`bench.hits` against a small server whose pace is known."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 from bench.hits import Crowd
 
-BODY = b"x" * 43
-REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 43\r\n\r\n" + BODY
+REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 43\r\n\r\n" + b"x" * 43
 
 
-async def serve(asked: list[bytes], *, slow_first: float = 0.0) -> asyncio.Server:
+@asynccontextmanager
+async def served(asked: list[bytes], *, slow_first: float = 0.0) -> AsyncIterator[int]:
+    """A server's port; `asked` gets the path of each request."""
+    under_way: set[asyncio.Task[None]] = set()
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError):
             while head := await reader.readuntil(b"\r\n\r\n"):
@@ -21,24 +25,28 @@ async def serve(asked: list[bytes], *, slow_first: float = 0.0) -> asyncio.Serve
                 await asyncio.sleep(0)
                 writer.write(REPLY[20:])
         writer.close()
+        await writer.wait_closed()
 
-    return await asyncio.start_server(answer, "127.0.0.1", 0)
+    def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        under_way.add(asyncio.ensure_future(answer(reader, writer)))
+
+    server = await asyncio.start_server(met, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+    await asyncio.gather(*under_way)
 
 
 async def test_every_hit_is_counted_with_its_status_and_its_path() -> None:
     asked: list[bytes] = []
-    server = await serve(asked)
-    crowd = Crowd(["/a", "/b"], 0.0, 0.2)
-    found = await crowd.run(server.sockets[0].getsockname()[1], 3)
-    server.close()
+    async with served(asked) as port:
+        found = await Crowd(["/a", "/b"], 0.0, 0.2).run(port, 3)
     assert found["hits"] == len(asked) == found["statuses"][200]
     assert set(asked) == {b"/a", b"/b"}
 
 
 async def test_a_stall_is_late_for_all_that_were_due_meanwhile() -> None:
     asked: list[bytes] = []
-    server = await serve(asked, slow_first=0.3)
-    found = await Crowd(["/a"], 100.0, 0.4).run(server.sockets[0].getsockname()[1], 1)
-    server.close()
+    async with served(asked, slow_first=0.3) as port:
+        found = await Crowd(["/a"], 100.0, 0.4).run(port, 1)
     assert found["hits"] == len(asked)
     assert found["ms"]["p50"] > 20, "one connection: what was due behind the first waited for it"
