@@ -14,6 +14,7 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import click
@@ -90,7 +91,7 @@ class Sender:
                 group.create_task(self._connections())
 
     async def _connections(self) -> None:
-        while numbers := [number for number, _ in zip(self._numbers, range(PER_SESSION), strict=False)]:
+        while numbers := list(islice(self._numbers, PER_SESSION)):
             reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
             await reader.readline()
             writer.write(b"EHLO mx.example.net\r\n")
@@ -137,12 +138,13 @@ async def _measure(
     processes = _processes(rig)
     _bind(processes)
     sender, seen = Sender(rig.inbound_port, keys, ids, reports), Seen()
-    before, began = _cpu(processes), time.monotonic()
+    before, began = [_cpu([one]) for one in processes], time.monotonic()
     watching = asyncio.create_task(_watch(rig, processes, seen, began))
     await sender.run(sessions)
     taken = time.monotonic() - began
     await _idle(rig)
-    seconds, cpu = time.monotonic() - began, _cpu(processes) - before
+    seconds = time.monotonic() - began
+    taking, reading = (_cpu([one]) - was for one, was in zip(processes, before, strict=True))
     watching.cancel()
     if any(not process.is_running() for process in processes):
         raise RuntimeError("a process was replaced while it was measured")
@@ -150,7 +152,10 @@ async def _measure(
         "reports": sender.accepted,
         "reports_per_second": round(reports / seconds, 1),
         "taken_per_second": round(reports / taken, 1),
-        "cpu_us_per_report": round(cpu / reports * 1e6, 1),
+        "cpu_us_per_report": {
+            "taking": round(taking / reports * 1e6, 1),
+            "reading": round(reading / reports * 1e6, 1),
+        },
         "most_waiting": max(seen.waiting),
         "rss_mb": {
             "at_first": round(seen.rss[0] / 2**20, 1),
@@ -195,7 +200,7 @@ def main(reports: int, sessions: int, quick: bool, as_json: bool) -> None:
         click.echo(json.dumps(document, indent=1))
         return
     click.echo(
-        f"{document['reports_per_second']:.0f} reports/s, {document['cpu_us_per_report']:.0f} us each;"
+        f"{document['reports_per_second']:.0f} reports/s, {document['cpu_us_per_report']} us each;"
         f" memory {document['rss_mb']['first_fifth']} to {document['rss_mb']['last_fifth']} MB"
     )
 

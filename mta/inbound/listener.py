@@ -127,13 +127,16 @@ class _Handler:
             ts=int(self.doors.now() * 1000),
         )
         try:
+            if self.listener.processor.full:
+                self.refused("backlog")
+                return "452 4.3.1 too many reports wait, try again later"
             await asyncio.to_thread(self.listener.spool.add, kept, raw)
         except OSError as error:
             _log.error("a report could not be written: %s", error)
             return "452 4.3.1 can't store it now, try again later"
         finally:
             server.release()
-        self.listener.processor.wake()
+        await self.listener.processor.added()
         return "250 2.0.0 ok"
 
     async def handle_exception(self, error: Exception) -> str:

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import inspect
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,13 @@ SCAN_SECONDS: Final = 5.0
 """How often the folder is looked at when nothing wakes us: also the wait after Redis was away."""
 MAX_TRIES: Final = 3
 """Times that a report may fail for a reason of its own before a person looks at it."""
+TOGETHER: Final = 8
+"""Reports under way at a time."""
+SOFT_BACKLOG: Final = 200
+"""Reports waiting to be read from which on senders are made to wait too, each a little."""
+MOST_BACKLOG: Final = 100_000
+"""From which on no more are taken: Redis is away, and senders keep theirs longer than we should."""
+PATIENCE_SECONDS: Final = 2.0
 _DAY: Final = 86400
 _IN_HEADERS: Final = (Purpose.RETURN, Purpose.UNSUBSCRIBE)
 """Tokens that a message's header holds: what a returned header must have. Those of links and pages do not count."""
@@ -45,14 +53,34 @@ class Processor:
         self.reader = reader or Reader()
         self.spool = spool
         self.max_days = max_days
+        self.backlog = 0  # reports on disk that are not read yet, as far as is known
+        self._room = asyncio.Event()
+        self._room.set()
         self._wake = asyncio.Event()
         self._stopping = False
         self._tries: dict[Path, int] = {}  # times that Redis was away
         self._faults: dict[Path, int] = {}  # times that the report itself failed
 
-    def wake(self) -> None:
-        """Look at the folder now."""
+    @property
+    def full(self) -> bool:
+        """Whether so many wait that no more may be taken."""
+        return self.backlog >= MOST_BACKLOG
+
+    async def added(self) -> None:
+        """A report came: look at the folder; return at once, or a little later when too many wait."""
         self._wake.set()
+        self._counted(self.backlog + 1)
+        if self.backlog > SOFT_BACKLOG and not self._tries:  # with Redis away, waiting helps nobody
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await self._room.wait()
+
+    def _counted(self, backlog: int) -> None:
+        self.backlog = max(0, backlog)
+        if self.backlog > SOFT_BACKLOG:
+            self._room.clear()
+        else:
+            self._room.set()
 
     def stop(self) -> None:
         """Finish the report under way and return from `run`."""
@@ -63,16 +91,21 @@ class Processor:
         """Process what is there and what comes."""
         while not self._stopping:
             self._wake.clear()
-            paths = await asyncio.to_thread(self.spool.waiting)
+            paths, count = await asyncio.to_thread(self.spool.waiting)
+            self._counted(count)
             # Those never tried come first: one that always fails holds up no other.
-            for path in sorted(paths, key=lambda path: self._tries.get(path, 0)):
-                if self._stopping:
-                    return
-                if not await self._one(path):
-                    break
+            todo = iter(sorted(paths, key=lambda path: self._tries.get(path, 0)))
+            # Side by side: while one waits for Redis or the disk, the next is read.
+            await asyncio.gather(*(self._several(todo) for _ in range(min(TOGETHER, len(paths)))))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SCAN_SECONDS):
                     await self._wake.wait()
+
+    async def _several(self, todo: Iterator[Path]) -> None:
+        for path in todo:
+            if self._stopping or not await self._one(path):
+                return
+            self._counted(self.backlog - 1)
 
     async def _one(self, path: Path) -> bool:
         """Process a file; False when Redis or the disk is away and all should wait."""

@@ -6,7 +6,9 @@ oldest out first. A file is an envelope as one line of JSON, then the mail as it
 """
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from heapq import nsmallest
 from pathlib import Path
 from secrets import token_hex
 from typing import Final
@@ -15,6 +17,8 @@ import msgspec
 
 KEPT: Final = ("unparsed", "unsigned", "postmaster")
 """Folders of mail for a person."""
+MOST_LISTED: Final = 5000
+"""Reports looked at in one round: what waits may be far more."""
 KEPT_BYTES: Final = 256 << 20
 """Of each folder that keeps mail for a person."""
 
@@ -74,9 +78,23 @@ class Spool:
             os.close(folder)
         return path
 
-    def waiting(self) -> list[Path]:
-        """Return the reports to be read, oldest first."""
-        return sorted(self.new.glob("*.eml"))
+    def waiting(self) -> tuple[list[Path], int]:
+        """Return the MOST_LISTED oldest reports to be read, oldest first, and how many there are."""
+        count = 0
+
+        def names() -> Iterator[str]:
+            nonlocal count
+            with os.scandir(self.new) as entries:
+                for entry in entries:
+                    if entry.name.endswith(".eml"):
+                        count += 1
+                        yield entry.name
+
+        try:
+            oldest = nsmallest(MOST_LISTED, names())
+        except FileNotFoundError:
+            return [], 0  # somebody removed the folder: it is there again with the next start
+        return [self.new / name for name in oldest], count
 
     def read(self, path: Path) -> Spooled:
         """Return a report; raise ValueError when the file is not one of ours, OSError when it is gone."""

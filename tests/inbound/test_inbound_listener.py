@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mta.inbound import processor, session
+from mta.inbound import spool as spool_module
 from mta.inbound.gate import Caps
 from mta.message import MessageId
 
@@ -210,6 +211,45 @@ async def test_one_that_never_passes_holds_up_no_other(world: Any, monkeypatch: 
     assert len(world.files("new")) == 1  # it waits, and is not lost
     world.redis.poison = set()
     await world.until(lambda: not world.files("new"))
+
+
+async def test_senders_wait_while_many_reports_do_and_too_many_are_refused(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processor, "SOFT_BACKLOG", 1)
+    monkeypatch.setattr(processor, "MOST_BACKLOG", 3)
+    monkeypatch.setattr(processor, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(processor, "SCAN_SECONDS", 0.05)
+    reading = asyncio.Event()
+    await world.start()
+    read = world.listener.processor.reader.read
+
+    async def later(raw: bytes) -> Any:
+        await reading.wait()
+        return await read(raw)
+
+    monkeypatch.setattr(world.listener.processor.reader, "read", later)
+    async with world.peer() as peer:
+        answers = [(await peer.send("", world.address(), dsn(text=str(n))))[:3] for n in range(5)]
+        assert answers == ["250", "250", "250", "452", "452"]
+        assert world.listener.gate.held == 0
+        reading.set()
+        await world.until(lambda: not world.files("new"))
+        assert (await peer.send("", world.address(), dsn())).startswith("250")
+    await world.until(lambda: len(world.redis.items) == 4)
+    assert ("inbound_refused_total", "backlog") in world.counted
+
+
+async def test_only_the_oldest_of_a_large_backlog_are_listed(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool_module, "MOST_LISTED", 2)
+    world.spool.prepare()
+    for n in (3, 1, 2):
+        (world.spool.new / f"{n}.eml").write_bytes(b"x")
+    (world.spool.new / "notes").write_bytes(b"x")
+    paths, count = world.spool.waiting()
+    assert ([path.stem for path in paths], count) == (["1", "2"], 3)
 
 
 async def test_a_report_read_twice_is_told_under_one_eid(world: Any) -> None:
