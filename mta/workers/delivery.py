@@ -87,6 +87,8 @@ class Delivery:
         self._stopped |= await self.doors.stops.find(items, self._list_of)
 
     async def _list_of(self, item: Item) -> str:
+        if item.record.body:
+            return ""  # a single message is of no list
         try:
             return (await self.doors.contents.load(item)).mailing.list_
         except UNMAKEABLE:

@@ -37,16 +37,19 @@ class Stops:
 
         Raises QueueDown.
         """
-        groups: dict[tuple[str, str, bool], list[Item]] = {}
+        lanes: dict[str, list[Item]] = {}
         for item in items:
-            cls, _, _, tenant, campaign = item.lane.split("|")
-            groups.setdefault((tenant, campaign, int(cls) == Class.BULK), []).append(item)
-        await self._learn({tenant for tenant, _, _ in groups} | {PLATFORM})
+            lanes.setdefault(item.lane, []).append(item)
+        owners = {lane: lane.split("|")[3] for lane in lanes}
+        await self._learn({PLATFORM, *owners.values()})
+        platform = self._changed[PLATFORM][1]
         stopped: dict[bytes, Stopped] = {}
-        for (tenant, _, bulk), members in groups.items():
-            changed = max(self._changed[tenant][1], self._changed[PLATFORM][1]) + SLACK_MS
+        for lane, members in lanes.items():
+            tenant = owners[lane]
+            changed = max(self._changed[tenant][1], platform) + SLACK_MS
             suspects = [item for item in members if item.record.born <= changed]
             if suspects:
+                bulk = int(lane[0]) == Class.BULK
                 await self._look(tenant, suspects, await list_of(suspects[0]), stopped, bulk=bulk)
         return stopped
 

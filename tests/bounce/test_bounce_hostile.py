@@ -61,7 +61,7 @@ BOMBS: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_bombs_are_bounded(name: str) -> None:
+def test_s13_bombs_are_bounded(name: str) -> None:
     parts = take_apart(BOMBS[name])
     assert len(parts) <= MAX_PARTS
     assert sum(len(part.body) for part in parts) <= (MAX_DEPTH + 2) * MEGABYTE
@@ -85,8 +85,8 @@ def test_bombs_are_bounded(name: str) -> None:
         "message ",
     ],
 )
-def test_no_phrase_is_slow_on_100_kb(piece: str) -> None:
-    """S14. Steps are bounded by form: what is looked at is cut, repeats are bounded and not nested."""
+def test_s14_no_phrase_is_slow_on_100_kb(piece: str) -> None:
+    """Steps are bounded by form: what is looked at is cut, repeats are bounded and not nested."""
     text = piece * (100_000 // len(piece))
     assert classify.classify(550, "", text, RULES).cls in RULES.table.classes
     assert wrong(read(HEAD + b"\nfailed\n" + text.encode(), RULES)) == ""

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from mta.daemon.assemble_tls import receiving
+from mta.daemon.exits import Stop
 from mta.inbound.listener import Listener, Settings
 from tests.inbound.test_inbound_listener import dsn
 from tests.net.authority import make
@@ -77,6 +79,16 @@ def test_a_session_goes_on_under_tls(make_world: Any, tmp_path: Path) -> None:
 def test_a_session_goes_on_under_tls_on_uvloop(make_world: Any, tmp_path: Path) -> None:
     uvloop = pytest.importorskip("uvloop")
     uvloop.run(scenario(make_world, tmp_path))
+
+
+def test_a_certificate_that_can_not_be_used_ends_the_start_with_the_reason(tmp_path: Path) -> None:
+    assert receiving("") is None
+    server_context(tmp_path)
+    assert receiving(str(tmp_path / "tls.pem")) is not None
+    (tmp_path / "half.pem").write_bytes((tmp_path / "tls.pem").read_bytes().partition(b"-----BEGIN CERT")[0])
+    for name in ("half.pem", "none.pem"):
+        with pytest.raises(Stop, match=rf"inbound\.certificate.*{name}"):
+            receiving(str(tmp_path / name))
 
 
 async def test_without_a_certificate_starttls_is_not_offered(world: Any) -> None:

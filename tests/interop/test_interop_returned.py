@@ -1,13 +1,16 @@
 """A Postfix takes our mail, fails later and sends its report to our listener: heard, suppressed, skipped next time."""
 
+import json
 import smtplib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bench.rig import Rig, Setup, free_port
+from mta.cli.main import main
 from tests.dkim.relay_postfix import missing
 from tests.engine.conftest import Engine
 from tests.interop.mailbox import Mailbox
@@ -71,6 +74,10 @@ def test_a_report_of_a_later_failure_keeps_the_next_campaign_from_the_address(
     suppressed = about(engine.until(1, "suppressed"), "dead@example.net")
     assert (suppressed["campaign"], suppressed["reason"]) == ("summer", "recipient_unknown")
     assert [event["rcpt"] for event in engine.until(3, "delivered")].count("live@example.net") == 2
+    words = ["suppress", "show", "dead@example.net", "--json", "-c", str(engine.rig.root / "mta.toml")]
+    (shown,) = json.loads(CliRunner().invoke(main, words).output)["suppressed"]
+    assert (shown["tenant"], shown["by"], shown["campaign"]) == ("t0", "report", "spring")
+    assert "The account is gone" in shown["evidence"]
 
 
 def test_a_complaint_stops_the_tenants_bulk_mail(world: tuple[Engine, Mailbox]) -> None:
