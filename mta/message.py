@@ -67,6 +67,17 @@ class Record(msgspec.Struct, array_like=True):
     locale: str = ""
     tz: str = ""  # the recipient's time zone, for delivery windows
     last: str = ""  # what a receiver said at the latest attempt, for the event should its time run out
+    engaged: int = (
+        0  # day of the last open or click (`engaged_day`), 0 = nobody says; must be the last (draw.lua)
+    )
+
+
+NEVER_ENGAGED = 256  # in 1970: what is below takes fewer bytes, and a script reads the last three
+
+
+def engaged_day(milliseconds: int) -> int:
+    """Return the day, since 1970, of a recipient's last open or click, as records keep it; 0 ms: there was none."""
+    return min(max(milliseconds // 86_400_000, NEVER_ENGAGED), 0x7FFF)
 
 
 class Lane(msgspec.Struct, frozen=True, array_like=True):

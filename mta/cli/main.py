@@ -30,6 +30,7 @@ from mta.cli.reports import reports
 from mta.cli.run import check_config, demo, run
 from mta.cli.send import send
 from mta.cli.site import site
+from mta.cli.source import source
 from mta.cli.suppress import suppress
 from mta.cli.suppress_transfer import export, import_
 from mta.cli.tenant import tenant
@@ -123,6 +124,7 @@ for command in (
     campaign,
     queue,
     site,
+    source,
     why,
     trace,
     probe,

@@ -70,8 +70,8 @@ async def _probe(settings: "Settings", domain: str, seconds: float) -> "Probe":
     given = secured(settings, resolver, StsPolicies(resolver, fetch))
     net = settings.net
     dialling = Dialling(
-        net.smtp_port, net.helo or socket.getfqdn(), net.source, net.tls,
-        Timeouts(connect=min(net.timeouts.connect, seconds), greeting=seconds, ehlo=seconds),
+        net.smtp_port, net.helo or socket.getfqdn(), net.source, tls=net.tls,
+        timeouts=Timeouts(connect=min(net.timeouts.connect, seconds), greeting=seconds, ehlo=seconds),
     )  # fmt: skip
     prober = Prober(resolver, given.policies, given.routes, given.tls, dialling, seconds)
     return await prober.probe(domain)

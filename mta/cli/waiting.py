@@ -50,7 +50,7 @@ class Asking:
     """Questions of one command; `limit` messages are looked at, `tell` hears how many were."""
 
     def __init__(self, opened: "Door", limit: int, tell: Tell | None = None) -> None:
-        from mta.daemon.assemble import shaping
+        from mta.daemon.assemble import pools, shaping
         from mta.queue.lanes import PathDefaults
 
         settings = opened.settings
@@ -58,7 +58,7 @@ class Asking:
         defaults = PathDefaults(given.rate, given.permitted_burst, given.connections, settings.limits.batch)
         self.opened = opened
         self.client, self.keys = opened.client, opened.keys
-        self.standing = Standing(self.client, self.keys, defaults, settings.queue.ready)
+        self.standing = Standing(self.client, self.keys, defaults, settings.queue.ready, pools(settings))
         self.finder = Finder(self.client, self.keys, limit, tell)
         self.archive = settings.paths.archive
 

@@ -197,4 +197,6 @@ def _json(one: "Told") -> dict[str, Any]:
             out[key] = asdict(value)
     out["closed"] = [asdict(each) for each in facts.closed]
     out["own"] = [asdict(each) for each in facts.own]
+    if facts.sources:
+        out["sources"] = [asdict(each) for each in facts.sources]
     return out

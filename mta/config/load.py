@@ -56,6 +56,12 @@ def load(
             values[name], origins[name] = value, origin
     try:
         values |= rows.values()
+    except BadRow as error:
+        # The fault shows when all files are read: the line is that of the key, or of a neighbour in its table.
+        table = error.name.rpartition(".")[0] + "."
+        near = (origin for name, origin in origins.items() if name.startswith(table))
+        place = origins.get(error.name) or next(near, ", ".join(map(str, files)))
+        raise ConfigError(f"{place}: `{error.name}` {error}") from None
     except ValueError as error:
         raise ConfigError(f"{', '.join(map(str, files))}: {error}") from None
     for name, value, origin in _variables(os.environ if environ is None else environ):

@@ -1,4 +1,5 @@
-"""Tables of any number in a configuration file, `[tls."<pattern>"]` and `[[routes]]`: gathered over all files.
+"""Tables of any number in a configuration file, `[tls."<pattern>"]`, `[[routes]]`, `[sources.<name>]` and
+`[pools.<name>]`: gathered over all files.
 
 A later file's key for a pattern wins over an earlier one's, as everywhere; routes of all files are added up, so that
 each may lie in a file of its own.
@@ -7,10 +8,13 @@ each may lie in a file of its own.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from mta.config.egress import PoolSettings, SourceSettings, pools
 from mta.config.tree import BadValue, of_row
 from mta.config.ways import DomainTls, RouteSettings, fault
+from mta.throttle.pools import PoolError
 
-NAMES: Final = ("tls", "routes")
+NAMES: Final = ("tls", "routes", "sources", "pools")
+_EGRESS: Final = (("sources", SourceSettings), ("pools", PoolSettings))
 MOST: Final = 10_000  # rows of one kind
 
 
@@ -28,6 +32,7 @@ class Rows:
     def __init__(self) -> None:
         self._tls: dict[str, dict[str, object]] = {}
         self._routes: list[dict[str, object]] = []
+        self._egress: dict[str, dict[str, dict[str, object]]] = {"sources": {}, "pools": {}}
 
     def __repr__(self) -> str:
         return f"<Rows {len(self._tls)} tls {len(self._routes)} routes>"
@@ -50,16 +55,31 @@ class Rows:
             self._routes.append(read)
             for key in read:
                 note(f"routes.{len(self._routes)}.{key}", f"routes.{here}.{key}")
-        if max(len(self._tls), len(self._routes)) > MOST:
-            raise BadRow("tls" if len(self._tls) > MOST else "routes", f"has over {MOST} rows")
+        for kind, type_ in _EGRESS:
+            for name, table in _by_name(kind, document.pop(kind, {})):
+                read = _read(type_, table, f"{kind}.{name}")
+                self._egress[kind].setdefault(name, {}).update(read)
+                for key in read:
+                    note(f"{kind}.{name}.{key}", f"{kind}.{name}.{key}")
+        for kind, rows in {"tls": self._tls, "routes": self._routes, **self._egress}.items():
+            if len(rows) > MOST:
+                raise BadRow(kind, f"has over {MOST} rows")
 
     def values(self) -> dict[str, object]:
-        """Return the settings `tls` and `routes`; raise ValueError when they can't be used together."""
+        """Return these settings; raise ValueError when they can't be used together, BadRow where one is to blame."""
         tls = tuple((pattern, DomainTls(**_any(read))) for pattern, read in self._tls.items())
         routes = tuple(RouteSettings(**_any(read)) for read in self._routes)
         if why := fault(tls, routes):
             raise ValueError(why)
-        return {"tls": tls, "routes": routes}
+        sources = tuple(
+            (name, SourceSettings(**_any(read))) for name, read in self._egress["sources"].items()
+        )
+        given = tuple((name, PoolSettings(**_any(read))) for name, read in self._egress["pools"].items())
+        try:
+            pools(sources, given)
+        except PoolError as error:
+            raise BadRow(error.name, str(error)) from None
+        return {"tls": tls, "routes": routes, "sources": sources, "pools": given}
 
 
 def _any(read: dict[str, object]) -> dict[str, Any]:
@@ -80,6 +100,15 @@ def _by_pattern(name: str, value: object) -> Iterator[tuple[str, Mapping[str, ob
     for key, one in value.items():
         if isinstance(one, dict):
             yield from _by_pattern(f"{name}.{key}", one)
+
+
+def _by_name(kind: str, value: object) -> Iterator[tuple[str, Mapping[str, object]]]:
+    if not isinstance(value, dict):
+        raise BadRow(kind, f"is a table by name; write [{kind}.a]")
+    for name, table in value.items():
+        if not isinstance(table, dict):
+            raise BadRow(f"{kind}.{name}", f"belongs to one of the {kind}; write [{kind}.a]")
+        yield name, table
 
 
 def _read(kind: type, table: Mapping[str, object], name: str) -> dict[str, object]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated as A
 from typing import Literal
 
+from mta.config.egress import PoolSettings, SourceSettings
 from mta.config.sending import COUNT, NONE_OR_MORE, TIME, Dns, Limits, Net, Retry, TlsReports, Workers
 from mta.config.units import Bounds, Duration, Listen, Scopes, Size
 from mta.config.ways import DomainTls, RouteSettings
@@ -268,6 +269,8 @@ class Settings:
     metrics: Metrics = Metrics()
     tls: tuple[tuple[str, DomainTls], ...] = field(default=(), metadata=ROWS)  # by pattern
     routes: tuple[RouteSettings, ...] = field(default=(), metadata=ROWS)
+    sources: tuple[tuple[str, SourceSettings], ...] = field(default=(), metadata=ROWS)  # by name
+    pools: tuple[tuple[str, PoolSettings], ...] = field(default=(), metadata=ROWS)  # by name
 
     @property
     def mail_log(self) -> Path | None:

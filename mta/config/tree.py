@@ -119,11 +119,13 @@ def sections() -> set[str]:
 
 
 def flat(settings: Settings) -> dict[str, object]:
-    """Return the value of every setting by its dotted name; of `[tls]` and `[[routes]]` those that were given."""
+    """Return the value of every setting by its dotted name; of tables of any number those that were given."""
     out = {setting.name: setting.default for setting in _walk(settings, "")}
     rows = [(f'tls."{pattern}".', rule) for pattern, rule in settings.tls]
     numbered = [(f"routes.{number}.", route) for number, route in enumerate(settings.routes, 1)]
-    for prefix, row in [*rows, *numbered]:
+    named = [(f"sources.{name}.", source) for name, source in settings.sources]
+    named_pools = [(f"pools.{name}.", pool) for name, pool in settings.pools]
+    for prefix, row in [*rows, *numbered, *named, *named_pools]:
         out |= {setting.name: setting.default for setting in _walk(row, prefix)}
     return out
 

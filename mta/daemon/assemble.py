@@ -6,12 +6,14 @@ from functools import cache
 from pathlib import Path
 
 from mta.bounce import classify
+from mta.config import egress
 from mta.config.sending import Schedule as ScheduleSettings
 from mta.config.settings import Settings
 from mta.config.shaping import load_shaping, shaping_file
 from mta.daemon import secrets
 from mta.daemon.assemble_tls import TRUST
 from mta.daemon.exits import UNAVAILABLE, Stop
+from mta.keeper.warmup import Plan as WarmUpPlan
 from mta.net.connect import Dialling, Timeouts
 from mta.net.resolver import Memory, Resolver, asker, nameservers
 from mta.queue.keys import Keys
@@ -22,6 +24,7 @@ from mta.queue.suppression import Suppressions
 from mta.queue.terms import SiteLimits
 from mta.reply import Reply
 from mta.throttle.limits import Limits
+from mta.throttle.pools import Pools
 from mta.throttle.retry import Schedule
 from mta.throttle.shaping import Shaping
 from mta.verdict import Stage
@@ -109,6 +112,17 @@ def site_limits(shaping: Shaping) -> dict[str, SiteLimits]:
     }
 
 
+def pools(settings: Settings) -> Pools:
+    """Return the sources and pools."""
+    return egress.pools(settings.sources, settings.pools)
+
+
+def warming(settings: Settings) -> WarmUpPlan:
+    """Return the sources that are warmed up, and the providers that have a ladder of their own with each."""
+    rules = shaping(settings)
+    return WarmUpPlan(pools(settings).warming, sorted({*rules.providers, *rules.own}))
+
+
 def resolver(settings: Settings) -> Resolver:
     """Return a resolver with a memory of its own."""
     dns, net = settings.dns, settings.net
@@ -158,6 +172,7 @@ def plan(settings: Settings, name: str, *, courier: bool = False) -> Plan:
             _schedule(settings.retry.transactional),
             _schedule(settings.retry.bulk),
         ),
+        pools=pools(settings),
         signature_seconds=int(settings.dkim.expire) or None,
         unreachable_pause_ms=int(limits.unreachable * 1000),
     )  # fmt: skip

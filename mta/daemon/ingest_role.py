@@ -29,6 +29,7 @@ from mta.queue.shelves import Shelves
 from mta.queue.sifting import Sifting
 from mta.queue.sites import Sites
 from mta.queue.terms import TermsBook
+from mta.throttle.pools import Pools
 from mta.throttle.shaping import Shaping
 
 RULED_SECONDS = 300.0
@@ -36,9 +37,10 @@ RULED_SECONDS = 300.0
 
 @dataclass(slots=True)
 class Rulebook:
-    """The site rules in force; a reload puts others in."""
+    """The site rules, sources and pools in force; a reload puts others in."""
 
     shaping: Shaping
+    pools: Pools
 
 
 class Taking:
@@ -72,9 +74,10 @@ class Taking:
             expander.drain()
 
     def reload(self, settings: Settings | None) -> None:
-        """Use the site rules as they are now; nothing else of this role changes while it runs."""
+        """Use the site rules and pools as they are now; nothing else of this role changes while it runs."""
         if settings is not None:
             self.rules.shaping = assemble.shaping(settings)
+            self.rules.pools = assemble.pools(settings)
 
     def snapshot(self) -> dict[str, Any]:
         """Return the metrics so far."""
@@ -108,7 +111,7 @@ def _taking(settings: Settings, name: str, queueing: Queueing, *, express: bool)
         int(one.lifetime * 1000) for one in (retry.urgent, retry.transactional, retry.bulk)
     )
     queues = [Queue(client, keys, shard) for shard in range(keys.shards)]
-    rules = Rulebook(assemble.shaping(settings))
+    rules = Rulebook(assemble.shaping(settings), assemble.pools(settings))
     routing = Routing(Sites(client, keys), partial(_look_up, assemble.resolver(settings), rules))
     sorter = Sorter(suppressions, routing, keys.shards)
     mailroom = Mailroom(
@@ -119,7 +122,7 @@ def _taking(settings: Settings, name: str, queueing: Queueing, *, express: bool)
         terms,
         Rules(settings.tenants.open, (urgent, transactional, bulk), settings.tenants.review_first),
     )
-    orders = Orders(campaigns, control, Sifting(client, keys), terms)
+    orders = Orders(campaigns, control, Sifting(client, keys), terms, lambda: rules.pools)
     office = Office(campaigns, orders, suppressions, terms, AuditLog(client, keys))
     taking = Ingest(intake, mailroom, office)
     meter = Meter(time.time())

@@ -21,6 +21,7 @@ from mta.keeper.keeper import Settings as KeeperSettings
 from mta.keeper.notifier import Notifier
 from mta.keeper.strikes import Strikes
 from mta.keeper.tls_reports import TlsReports
+from mta.keeper.warmup import WarmUp
 from mta.metrics.meter import Meter
 from mta.queue.audit import AuditLog
 from mta.queue.campaigns import Campaigns
@@ -33,6 +34,7 @@ from mta.queue.progress import Progress
 from mta.queue.strikebook import StrikeBook
 from mta.queue.terms import TermsBook
 from mta.queue.upkeep import Upkeep
+from mta.queue.warmbook import WarmBook
 
 ROLES = ("keeper", "ingest", "express", "worker", "courier", "inbound", "web")
 
@@ -100,6 +102,8 @@ class _Keeping:
         if settings is not None:
             self.reports.settings = assemble_tls.reporting(settings)
             assemble_guard.reload(self.works, settings)
+            if self.works.doors.warmup is not None:
+                self.works.doors.warmup.use(assemble.warming(settings))
             sites = assemble.site_limits(assemble.shaping(settings))
             self._task = asyncio.ensure_future(self.works.reshape(sites))
 
@@ -131,6 +135,7 @@ async def _keeper(settings: Settings, name: str, queueing: Queueing) -> Role:
             assemble_erasure.erasure(settings, client, keys, suppressions, archive),
             AuditLog(client, keys),
         ),
+        WarmUp(assemble.warming(settings), WarmBook(client, keys)),
     )
     told = KeeperSettings(
         keys=keys,
@@ -158,4 +163,8 @@ def _gauges(meter: Meter, keeper: Keeper) -> dict[str, Any]:
     meter.gauge("redis_memory_ratio", keeper.memory_percent / 100)
     if keeper.doors.guard is not None:
         meter.gauges("guard_held", {(kind,): n for kind, n in keeper.doors.guard.held.items()})
+    if keeper.doors.warmup is not None:
+        today = keeper.doors.warmup.today
+        meter.gauges("source_warmup_cap_messages", {rung: cap for rung, (cap, _) in today.items()})
+        meter.gauges("source_warmup_used_messages", {rung: used for rung, (_, used) in today.items()})
     return meter.snapshot()

@@ -57,6 +57,7 @@ class Vitals:
             resolver.ask = counted_ask(resolver.ask, self.meter)
         for worker in getattr(built, "workers", ()):
             worker.doors.counted, worker.doors.timed = self.meter.count, self.meter.observe
+            worker.doors.sources.counted = self.meter.count
 
     async def sample(self) -> None:
         """Measure everything that is due; never raises."""

@@ -5,12 +5,14 @@ import logging
 import socket
 import time
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from mta.config.settings import Settings
 from mta.daemon import assemble, assemble_tls
 from mta.daemon.assemble import Queueing
+from mta.daemon.presence import LOOK_SECONDS, Presence
 from mta.daemon.watch import Watch
 from mta.maillog import MailLog
 from mta.metrics.meter import Meter
@@ -18,6 +20,7 @@ from mta.net.mtasts import StsPolicies
 from mta.net.resolver import Resolver
 from mta.policy.tlsrpt import Counts
 from mta.queue.campaigns import Campaigns
+from mta.queue.control import Control
 from mta.queue.lanes import Queue
 from mta.queue.link import QueueDown, QueueFull
 from mta.queue.tlsbook import ReportBook
@@ -27,6 +30,7 @@ from mta.workers.journal import Journal
 from mta.workers.keyring import Keyring
 from mta.workers.plan import Doors
 from mta.workers.scopes import parse as parse_scopes
+from mta.workers.sources import Sources
 from mta.workers.stops import Stops
 from mta.workers.transcript import Transcript
 from mta.workers.worker import Worker
@@ -57,10 +61,11 @@ class Working:
         self.book = ReportBook(queueing.client, queueing.keys)
         self.tls_counts = Counts()
         self.transcript: Transcript | None = None
+        self.presence = Presence()
 
     async def run(self) -> None:
         """Work until drained."""
-        aside = [asyncio.create_task(self._flush()), asyncio.create_task(self._report())]
+        aside = [asyncio.create_task(one()) for one in (self._flush, self._report, self._look)]
         try:
             async with asyncio.TaskGroup() as group:
                 for worker in self.workers:
@@ -86,6 +91,18 @@ class Working:
         while True:
             await asyncio.sleep(REPORT_SECONDS)
             await self._add_counts()
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            pools = self.workers[0].plan.pools
+            if pools.sources and self.presence.look(pools):
+                self.leave_out()
+
+    def leave_out(self) -> None:
+        """Let the workers send from those sources alone that this host has."""
+        for worker in self.workers:
+            worker.replan(replace(worker.plan, pools=worker.plan.pools.without(self.presence.absent)))
 
     async def _add_counts(self) -> None:
         rows, lost = self.tls_counts.drain(), self.tls_counts.lost
@@ -143,6 +160,8 @@ class Working:
         for worker, plan in zip(self.workers, plans, strict=True):
             worker.replan(plan)
             worker.delivery.dispatch.renew()
+        self.presence.look(plans[0].pools)
+        self.leave_out()
 
     def snapshot(self) -> dict[str, Any]:
         """Return the metrics so far."""
@@ -208,8 +227,11 @@ async def worker(settings: Settings, name: str, queueing: Queueing, *, courier: 
             classify=partial(assemble.classify_reply, rules),
             told=watch.told,
             stops=Stops(suppressions) if settings.suppression.check_before_attempt else None,
+            sources=Sources(Control(client, keys)),
         )
         workers.append(Worker(assemble.plan(settings, here, courier=courier), doors))
     role = Working(workers, journals, keyring, queueing, watch, sts)
     role.use(settings, resolver)
+    role.presence.look(workers[0].plan.pools)
+    role.leave_out()
     return role

@@ -188,8 +188,8 @@ def _scope_value(kind: str, text: str) -> str:
         return text.lower()
     try:
         return str(ipaddress.ip_address(text))
-    except ValueError as error:
-        raise Refused(BAD_VALUE, f"`{field}` is {shown(text)}; write an IP address") from error
+    except ValueError:
+        return identifier(text, field)
 
 
 def _limit(limit: wire.Limit) -> Limit:

@@ -1,5 +1,6 @@
 """Orders about mail: suspend, resume, purge, release, reject, close, limit, by every scope that mail has."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from mta.event import event
@@ -15,6 +16,7 @@ from mta.queue.control import Scope as GateScope
 from mta.queue.review import Review
 from mta.queue.sifting import Mark, Sifting
 from mta.queue.terms import SiteLimits, Terms, TermsBook
+from mta.throttle.pools import Pools
 
 SAYS = {"suspend": "suspended", "resume": "resumed", "release": "released", "purge": "purged"}
 
@@ -22,19 +24,27 @@ SAYS = {"suspend": "suspended", "resume": "resumed", "release": "released", "pur
 class Orders:
     """Carries orders out; each may be repeated after a crash."""
 
-    def __init__(self, campaigns: Campaigns, gates: Gates, sifting: Sifting, terms: TermsBook) -> None:
+    def __init__(
+        self,
+        campaigns: Campaigns,
+        gates: Gates,
+        sifting: Sifting,
+        terms: TermsBook,
+        pools: Callable[[], Pools] = Pools,
+    ) -> None:
         self.campaigns = campaigns
         self.gates = gates
         self.sifting = sifting
         self.terms = terms
         self.review = Review(campaigns.client, campaigns.keys)
         self.verdicts = Verdicts(campaigns, gates, self.review)
+        self.pools = pools
 
     async def carry_out(self, submission: Submission, control: Control, now: int) -> int:
         """Do what the order asks; return how many things it touched; raise Refused with nothing changed."""
         scope = control.scope
         if scope.kind == "source":
-            raise Refused(BAD_SCOPE, "`scope.source` names an address this engine does not send from")
+            return await self._source(submission, control, now)
         await self._known(scope)
         told = event(
             SAYS.get(control.op, control.op), f"{submission.tenant}/{submission.key}/{control.op}", now,
@@ -82,6 +92,41 @@ class Orders:
             case "limit":
                 return await self._limit(control, scope, now)
         raise Refused(BAD_SCOPE, f"`op` {control.op} is not carried out by this version")
+
+    async def _source(self, submission: Submission, control: Control, now: int) -> int:
+        """Carry out an order about a source: all that have the name or address which it gives."""
+        given = control.scope.value
+        names = self.pools().named(given)
+        if not names:
+            raise Refused(
+                BAD_SCOPE, f"`scope.source` {given} is no name or address of this engine's [sources]"
+            )
+        until = now + control.duration if control.duration else 0
+        touched = 0
+        for name in names:
+            told = event(
+                SAYS.get(control.op, control.op), f"{submission.tenant}/{submission.key}/{control.op}/{name}", now,
+                scope=f"source:{name}", reason=control.reason, by=control.by,
+            )  # fmt: skip
+            gate = GateScope.of_source(name)
+            if control.op == "suspend":
+                told |= {"until": str(until)} if until else {}
+                await self.gates.suspend(
+                    gate, Gate("suspended", control.reason, control.by, until, now), told
+                )
+                touched += 1
+            elif control.op == "resume":
+                lifted = await self.terms.lift(gate.text)
+                touched += await self.gates.open(gate, told) or lifted
+            else:
+                rate = control.limit.rate if control.limit else None
+                if rate is None:
+                    raise Refused(
+                        BAD_SCOPE, "`limit.connections` belongs to a site; give `limit.rate` for a source"
+                    )
+                await self.terms.set_for(gate.text, Terms(rate=rate.per_second), until)
+                touched += 1
+        return touched
 
     async def _known(self, scope: Scope) -> None:
         if scope.kind == "campaign" and await self.campaigns.get(scope.tenant, scope.value) is None:

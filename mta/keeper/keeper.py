@@ -19,6 +19,7 @@ from mta.keeper.guard import Guard
 from mta.keeper.notifier import Notifier
 from mta.keeper.rejected import Rejected
 from mta.keeper.strikes import Strikes
+from mta.keeper.warmup import WarmUp
 from mta.queue.audit import AuditLog
 from mta.queue.campaigns import Campaigns
 from mta.queue.control import Control, Scope
@@ -60,6 +61,7 @@ class Doors:
     notifier: Notifier | None = None
     strikes: Strikes | None = None
     erasures: Erasures | None = None
+    warmup: WarmUp | None = None  # None: no caps are kept
 
 
 FULL_SCAN = 50  # entries, and
@@ -98,6 +100,7 @@ class Keeper:
             (Rejected(self.doors.control, self.doors.progress).drop, 2.0),
             (self.say_status, 1.0),
             (self.watch_over, 2.0),
+            (self.warm_up, 2.0),
             (self.trim, 5.0),
             (self.prune, 3600.0),
         ]
@@ -230,6 +233,10 @@ class Keeper:
         """Hold what does harm."""
         found = await self.doors.guard.look() if self.doors.guard else 0
         return Found.SOMETHING if found else Found.NOTHING
+
+    async def warm_up(self) -> Found:
+        """Let sources that receivers do not know yet send more from day to day."""
+        return await self.doors.warmup.look() if self.doors.warmup else Found.NOTHING
 
     async def say_status(self) -> Found:
         """Tell producers how the engine is."""

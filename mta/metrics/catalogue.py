@@ -56,6 +56,15 @@ METRICS: Final = (
     _counter("attempts_total", "stage outcome", "Attempts by the stage that decided them."),
     _counter("sessions_opened_total", "site tls", "SMTP sessions opened, by TLS version."),
     _counter("sessions_failed_total", "site stage", "SMTP sessions that could not be opened."),
+    _counter(
+        "sources_suspended_total", "source", "Suspensions of sources that were gone or refused everywhere."
+    ),
+    _gauge(
+        "source_warmup_cap_messages",
+        "source site",
+        "What a source that warms up may send a provider today; -1 = any number.",
+    ),
+    _gauge("source_warmup_used_messages", "source site", "What it has sent of that."),
     _histogram("smtp_session_seconds", "", "Life of SMTP sessions.", _SESSION),
     _histogram("smtp_transaction_seconds", "", "From MAIL to the verdict on one message.", _SESSION),
     _histogram("delivery_seconds", "class", "Time in the queue: from acceptance to delivery.", _DELAY),

@@ -8,14 +8,14 @@ from dataclasses import replace
 
 from mta.net.greet import greet
 from mta.net.resolver import Host
-from mta.net.terms import CannotConnect, Contexts, Dialling, Opened, Timeouts, Way
+from mta.net.terms import CannotBind, CannotConnect, Contexts, Dialling, Opened, Timeouts, Way
 from mta.net.tls import contexts, opportunistic_context
 from mta.policy.tls import Level, TlsNeed
 from mta.reply import Reply
 from mta.verdict import Stage
 
 __all__ = [
-    "CannotConnect", "Contexts", "Dialling", "Opened", "Timeouts", "Way", "contexts", "open_session",
+    "CannotBind", "CannotConnect", "Contexts", "Dialling", "Opened", "Timeouts", "Way", "contexts", "open_session",
     "opportunistic_context",
 ]  # fmt: skip
 

@@ -19,7 +19,7 @@ from aiosmtplib.protocol import SMTPProtocol
 
 from mta.net.overheard import EARLY, Overheard
 from mta.net.resolver import Host
-from mta.net.terms import CannotConnect, Contexts, Dialling, Opened, Security, Way
+from mta.net.terms import CannotBind, CannotConnect, Contexts, Dialling, Opened, Security, Way
 from mta.net.tls import fault_of, shortfall
 from mta.policy.tls import Level, TlsNeed
 from mta.reply import Reply
@@ -168,7 +168,7 @@ def _server_name(host: Host, need: TlsNeed) -> str:
 
 
 async def dial(host: Host, dialling: Dialling, port: int) -> socket.socket:
-    """Return a connected socket; raise CannotConnect.
+    """Return a connected socket; raise CannotConnect, and CannotBind when our own address is at fault.
 
     A socket of our own: connecting has a shorter limit than the greeting, and a source that can't be bound must be
     told from a host that can't be reached.
@@ -178,17 +178,27 @@ async def dial(host: Host, dialling: Dialling, port: int) -> socket.socket:
     try:
         wire.setblocking(False)
         wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if dialling.source:
-            wire.bind((dialling.source, 0))
+        if own := dialling.local(host.address):
+            _bind(wire, own)
         async with asyncio.timeout(dialling.timeouts.connect):
             await _connected(wire, host.address, port)
     except (OSError, TimeoutError) as error:
         wire.close()
         raise silent(Stage.CONNECT, host, error) from error
-    except asyncio.CancelledError:
+    except (CannotBind, asyncio.CancelledError):
         wire.close()
         raise
     return wire
+
+
+def _bind(wire: socket.socket, own: str) -> None:
+    try:
+        wire.bind((own, 0))
+    except OSError as error:
+        if error.errno != errno.EADDRNOTAVAIL:
+            raise
+        reply = Reply(451, (f"4.3.5 our address {own} can't be bound: {_why(error)}",), local=True)
+        raise CannotBind(Stage.CONNECT, reply) from error
 
 
 async def _connected(wire: socket.socket, address: str, port: int) -> None:

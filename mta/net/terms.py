@@ -33,13 +33,21 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Dialling:
-    """How sessions are opened: port, HELO name, source address, TLS."""
+    """How sessions are opened: port, HELO name, source addresses (one of each kind, or none), TLS."""
 
     port: int = 25
     helo: str = "localhost"
     source: str = ""
+    source6: str = ""
     tls: str = "opportunistic"  # or "off"
     timeouts: Timeouts = Timeouts()
+
+    def local(self, address: str) -> str | None:
+        """Return what to bind to for a host's address; empty: the system chooses, None: there is none of its kind."""
+        for own in (self.source, self.source6):
+            if own and (":" in own) == (":" in address):
+                return own
+        return None if self.source or self.source6 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +101,7 @@ class CannotConnect(Exception):
         self.stage = stage
         self.reply = reply
         self.fault = fault
+
+
+class CannotBind(CannotConnect):
+    """The source address is not on this host: no receiver is to blame, and none was spoken to."""

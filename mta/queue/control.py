@@ -84,6 +84,11 @@ class Scope:
         """All mail to a site."""
         return cls(f"s|{site}")
 
+    @classmethod
+    def of_source(cls, source: str) -> "Scope":
+        """All mail from a source, by its name."""
+        return cls(f"x|{source}")
+
 
 class Control:
     """Closes, opens and purges, on every shard."""

@@ -1,6 +1,6 @@
 """Put, take, settle, recover: thin callers of the scripts, which hold the rules."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -92,6 +92,9 @@ class Result:
     wait: int = 0  # ms until the retry
     body: str = ""  # the content to release with a final verdict
     event: list[str] = field(default_factory=list)
+    warmed: Sequence[
+        str | int
+    ] = ()  # of a source that warms up: its name, site, when it was taken (ms), what it tells
 
     def wire(self) -> list[Any]:
         """As settle.lua wants it."""
@@ -127,7 +130,7 @@ class Counted:
         fields = []
         if rule.alarm or rule.suspend:
             kind = "suspended" if rule.suspend else "warned"
-            site = self.path.partition("|")[2]
+            pool, _, site = self.path.partition("|")
             fields = [
                 "v",
                 "1",
@@ -140,6 +143,8 @@ class Counted:
                 "by",
                 "engine",
             ]
+            if pool.startswith("@"):
+                fields += ["source", pool[1:]]
         return [
             self.path, rule.name, self.n, rule.count, rule.within, rule.suspend, rule.slow, rule.lasts, fields,
         ]  # fmt: skip
@@ -219,18 +224,21 @@ class Queue:
         high: int = 0,
         floor: float = FLOOR,
         courier: bool = False,
+        pools: Mapping[str, object] | None = None,
     ) -> Taken:
         """Return batches this worker may send now; raise LostLease when its lease is gone.
 
         At most `want` messages, and `high` more of the classes above bulk. `floor` is the share of what is taken
         that a lower class gets while higher ones wait too. A `courier` takes the higher classes alone, and is asked
-        first.
+        first. `pools`: the sources of each pool (mta.throttle.pools), None where none are named.
         """
         told = [[one.path, one.open, one.idle, one.batch] for one in reports]
         arguments = [
             worker, epoch, min(want, MOST), high, most, lease_ms, defaults.wire(), floor, told,
             int(courier),
         ]  # fmt: skip
+        if pools is not None:
+            arguments.append(pools)
         now, soonest, shed, *rows = await scripts.run(self.client, "take", self.base, arguments)
         taken = Taken(now, soonest, [], [path.decode() for path in shed])
         for path, way, tight, *parts in rows:
@@ -266,9 +274,12 @@ class Queue:
         """
         wire = [result.wire() for result in results]
         arguments: list[Any] = [worker, epoch, lease_ms, wire, pauses]
-        if slows or fews or counted:
+        warmed = {number: one.warmed for number, one in enumerate(results, 1) if one.warmed}
+        if slows or fews or counted or warmed:
             told = [[one.path, one.share, one.age, interval, one.own] for one in slows]
             arguments += [told, list(fews), [one.wire() for one in counted]]
+        if warmed:
+            arguments.append(warmed)
         return int(await scripts.run(self.client, "settle", self.base, arguments))
 
     async def flight(self, worker: str) -> list[tuple[bytes, str, bytes]]:

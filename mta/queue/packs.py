@@ -11,12 +11,12 @@ bytes 12-   zlib of msgpack of the columns
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
 from mta.identity import recipient_id
-from mta.message import ID_BYTES, Record
+from mta.message import ID_BYTES, Record, engaged_day
 from mta.queue.codec import NewerFormat
 
 FORMAT = 1
@@ -52,6 +52,9 @@ class Pack:
     expires: int
     list_: str
     rows: list[PackRow]
+    told: bool = field(
+        default=False, compare=False
+    )  # of some recipient it is known when they last opened or clicked
 
 
 class _Columns(msgspec.Struct, array_like=True):
@@ -142,7 +145,10 @@ def decode(raw: bytes) -> Pack:
                 number, rcpts[at], own, refs[at], names[at], locales[at], zones[at], flags[at], engaged[at]
             )
         )
-    return Pack(raw[3:HEAD], columns.entry, columns.stem, columns.born, columns.expires, columns.list_, rows)
+    return Pack(
+        raw[3:HEAD], columns.entry, columns.stem, columns.born, columns.expires, columns.list_, rows,
+        told=bool(columns.engaged),
+    )  # fmt: skip
 
 
 def record(pack: Pack, row: PackRow) -> Record:
@@ -158,6 +164,7 @@ def record(pack: Pack, row: PackRow) -> Record:
         flags=row.flags,
         locale=row.locale,
         tz=row.tz,
+        engaged=engaged_day(row.engaged) if pack.told else 0,
     )
 
 

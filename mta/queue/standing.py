@@ -1,6 +1,8 @@
 """What stands in the way of a message, read from the keys that take goes by: a few round trips, nothing changed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,9 +14,12 @@ from mta.queue.keys import Keys
 from mta.queue.lanes import PathDefaults
 from mta.queue.link import Client
 from mta.queue.orders import Orders
+from mta.queue.outlets import outlets
 from mta.queue.place import Place, Where
 from mta.throttle.pace import Pace, rate
-from mta.throttle.waiting.facts import Closed, Facts, Flight, Later, Own, Packed, Path
+from mta.throttle.pools import Pools
+from mta.throttle.waiting.facts import Closed, Facts, Flight, Later, Own, Packed, Path, SourceState
+from mta.throttle.waiting.sources import first
 from mta.throttle.window import wait_ms, zone
 
 BATCHES_A_SECOND = 4  # a session's batch is what it sends in 250 ms (docs/redis.md)
@@ -37,14 +42,18 @@ _DAY = 86_400_000
 class Standing:
     """Reads the facts about one message at a time, or about all of a lane.
 
-    `defaults`: the limits of a path without its own; `ready`: messages of a class kept ready in lanes.
+    `defaults`: the limits of a path without its own; `ready`: messages of a class kept ready in lanes; `pools`: the
+    sources there are.
     """
 
-    def __init__(self, client: Client, keys: Keys, defaults: PathDefaults, ready: int) -> None:
+    def __init__(
+        self, client: Client, keys: Keys, defaults: PathDefaults, ready: int, pools: Pools | None = None
+    ) -> None:
         self.client = client
         self.keys = keys
         self.defaults = defaults
         self.ready = ready
+        self.pools = pools or Pools()
         self.campaigns = Campaigns(client, keys)
 
     async def of(self, place: Place, reply: str = "") -> Facts:
@@ -72,16 +81,21 @@ class Standing:
         campaign = tenant = None
         higher = 0
         packed = None
+        sources: tuple[SourceState, ...] = ()
         if place.where in (Where.STORE, Where.OPENING, Where.SHELF):
             packed = await self._packed(base, place)
         if lane.site != "*":
             path = await self._path(base, lane, now)
+            sources = await outlets(
+                self.client, base, lane, self.pools, now, partial(self._path, base, lane, now)
+            )
             tenant, campaign = await orders.turns(lane)
             higher = await orders.higher(lane)
-        return Facts(
-            now, Class(lane.cls).label, True, place.ahead, higher, path, closed, own, campaign, tenant,
+        facts = Facts(
+            now, Class(lane.cls).label, True, place.ahead, higher, path, sources, closed, own, campaign, tenant,
             packed=packed, opens=opens, expires=place.expires, workers=int(rows[1]),
         )  # fmt: skip
+        return replace(facts, path=first(facts)) if sources else facts
 
     async def _now(self) -> int:
         seconds, micros = await self.client.time()
@@ -100,9 +114,9 @@ class Standing:
         asked = int(await self.client.get(f"{base}hungry") or 0)
         return Packed(place.where.value, ready, self.ready, asked)
 
-    async def _path(self, base: str, lane: Lane, now: int) -> Path:
+    async def _path(self, base: str, lane: Lane, now: int, name: str = "") -> Path:
         pipe = self.client.pipeline(transaction=False)
-        pipe.hgetall(f"{base}path:{lane.path}")
+        pipe.hgetall(f"{base}path:{name or lane.path}")
         pipe.hmget(f"{base}limits", [lane.site, f"!{lane.site}"])
         pipe.zscore(f"{base}due:{lane.cls}", lane.path)
         state, limits, due = await pipe.execute()

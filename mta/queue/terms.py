@@ -77,6 +77,13 @@ class TermsBook:
             await self.client.hset(f"{self.keys.base(0)}lasting", scope, msgspec.json.encode(lasting))
         await self._write("scopes", scope, terms.wire(self.keys.shards))
 
+    async def lift(self, scope: str) -> bool:
+        """End a limit before its time; whether there was one."""
+        there = await self.client.hget(f"{self.keys.base(0)}scopes", scope) is not None
+        await self.client.hdel(f"{self.keys.base(0)}lasting", scope)
+        await self._write("scopes", scope, "")
+        return there
+
     async def get(self, scope: str) -> Terms | None:
         """Return what holds for a scope now, None when it has no terms of its own."""
         text = await self.client.hget(f"{self.keys.base(0)}scopes", scope)

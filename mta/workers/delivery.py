@@ -19,6 +19,7 @@ from mta.queue.codec import Item
 from mta.queue.lanes import OP_BACK, OP_RETRY, Batch, Result
 from mta.smtp.dialogue import Envelope
 from mta.smtp.wire import WireError
+from mta.throttle.blocked import Blocked
 from mta.throttle.window import wait_ms, zone
 from mta.verdict import Deferred, Delivered, Failed, Stage, Verdict
 from mta.workers import outcome as outcomes
@@ -26,16 +27,19 @@ from mta.workers import prepare
 from mta.workers.answers import Answers
 from mta.workers.contents import ContentGone
 from mta.workers.dispatch import Dispatch
-from mta.workers.outcome import Hop, Judged
+from mta.workers.outcome import REPLY_TEXT, Hop, Judged
 from mta.workers.plan import Doors, Plan
 from mta.workers.session import Session, Work
 from mta.workers.settler import Lease
 from mta.workers.stops import Stopped
+from mta.workers.warming import Warming
 
 SPREAD_MS = 60_000  # what a closed window kept comes back over this time, not at one instant
 _log = logging.getLogger("mta.workers")
 UNMAKEABLE = (ContentGone, ContentError, KeyFault, WireError, ValueError, FileNotFoundError)
 
+# The connection is refused, whatever the message.
+REFUSING = frozenset({Stage.CONNECT, Stage.GREETING, Stage.EHLO, Stage.MAIL})
 _OUTCOMES = {Delivered: "delivered", Deferred: "deferred", Failed: "failed"}
 
 
@@ -56,11 +60,13 @@ class Delivery:
         self.plan = plan
         self.doors = doors
         self.lease = lease
-        self.hand_in = hand_in
+        self._hand_in = hand_in
         self.wake = wake
         self.chance = random.Random()
         self.answers = Answers(wake)  # the settler's, in a worker
         self.flying: dict[bytes, Item] = {}
+        self.blocked = Blocked()
+        self.warming = Warming()
         self.dispatch = Dispatch(plan, doors, self, pause, wake)
         self._second = 0
         self._date = ""
@@ -93,6 +99,12 @@ class Delivery:
             return (await self.doors.contents.load(item)).mailing.list_
         except UNMAKEABLE:
             return ""  # it is not sent, and its session says why
+
+    def hand_in(self, result: Result) -> None:
+        """Have a result written back."""
+        if self.warming:
+            self.warming.mark(result)
+        self._hand_in(result)
 
     # what sessions ask
 
@@ -159,6 +171,12 @@ class Delivery:
         """An attempt has ended before a session could carry it."""
         self.hand_in(self.outcome(item, verdict, hop, time.monotonic()))
 
+    def unbound(self, item: Item, verdict: Verdict) -> None:
+        """There was no attempt: our own address is not on this host, and no other source may send it."""
+        judged = self.doors.classify(verdict.reply, verdict.stage)
+        schedule = self.plan.schedules[int(item.lane[0])]
+        self.hand_in(outcomes.unbound(item, verdict, judged, self.now_ms(), schedule, self.chance.random()))
+
     def unsendable(self, work: Work, why: str) -> None:
         """Set a message aside that can't be made or must not reach the wire."""
         self.hand_in(outcomes.set_aside(work.item, why, self.now_ms()))
@@ -204,7 +222,7 @@ class Delivery:
             Judged() if isinstance(verdict, Delivered) else self.doors.classify(verdict.reply, verdict.stage)
         )
         if began and judged.cls:
-            self._answered(item.lane, verdict, judged.cls, began)
+            self._answered(item.lane, verdict, judged.cls, began, hop.via)
         self.doors.counted("attempts_total", verdict.stage.value, _OUTCOMES[type(verdict)])
         if isinstance(verdict, Deferred) and verdict.unsure:
             self.doors.counted("messages_unsure_total", item.lane.split("|")[2])
@@ -213,17 +231,29 @@ class Delivery:
         result = outcomes.outcome(item, verdict, judged, hop, now, schedule, self.chance.random())
         if result.op == OP_RETRY:
             result.lane = self._routed_again(item)
+        if hop.via:
+            self._source(item, verdict, judged, hop.via)
+            self.warming.judged(item.id, verdict, judged.cls)
         if judged.suppress and isinstance(verdict, Failed) and not verdict.reply.local:
             tenant, campaign = item.lane.split("|")[3:]
             self._bad.append((tenant, item.record.rcpt, judged.cls, str(verdict.reply), campaign))
         return result
 
-    def _answered(self, lane: str, verdict: Verdict, cls: str, began: float) -> None:
+    def _answered(self, lane: str, verdict: Verdict, cls: str, began: float, source: str) -> None:
         _, pool, site, _ = lane.split("|", 3)
-        path = f"{pool}|{site}"
+        path = self.plan.pools.path(pool, site, source)
         known = self.dispatch.paths.table.get(path)
         rules = self.plan.shaping.rules(site, cls)
         self.answers.bad(path, cls, verdict.stage, began, known.open if known else 1, rules)
+
+    def _source(self, item: Item, verdict: Verdict, judged: Judged, source: str) -> None:
+        """Learn from an attempt what receivers think of its source."""
+        if isinstance(verdict, Delivered):
+            self.blocked.delivered(source)
+            return
+        turned_away = judged.cls == "reputation" and verdict.stage in REFUSING and not verdict.reply.local
+        if turned_away and self.blocked.refused(source, item.lane.split("|")[2]):
+            self.dispatch.blocked(source, f"refused everywhere, at last: {verdict.reply.text}"[:REPLY_TEXT])
 
     def _routed_again(self, item: Item) -> str:
         """Return the lane a message is retried in: its domain may have moved to another site since it was accepted."""
@@ -260,6 +290,7 @@ class Delivery:
         """Drop all that is under way: it belongs to another now, and nothing of it may be written."""
         self.dispatch.abandon(why)
         self.flying.clear()
+        self.warming.clear()
         self._bad.clear()
         self._stopped.clear()
 

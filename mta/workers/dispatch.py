@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from mta.net.connect import Opened
@@ -19,14 +20,14 @@ from mta.reply import Reply
 from mta.smtp import capabilities
 from mta.smtp.dialogue import Dialogue
 from mta.verdict import Deferred, Stage, Verdict
+from mta.workers.careful import Careful
 from mta.workers.opening import NotReached, Opening
 from mta.workers.outcome import Hop
 from mta.workers.paths import Paths
 from mta.workers.plan import Doors, Plan
 from mta.workers.session import Owner, Session, Work
+from mta.workers.sources import BLOCKED_MS, UNBOUND_MS
 
-CAREFUL_SECONDS = 3600.0  # for which a host that broke the protocol is not pipelined to
-MOST_CAREFUL = 10_000
 _log = logging.getLogger("mta.workers")
 Group = tuple[str, list[Work]]  # hosts, and what goes there
 
@@ -48,6 +49,9 @@ class Messages(Owner, Protocol):
     def attempted(self, item: Item, verdict: Verdict, hop: Hop) -> None:
         """An attempt has ended before a session could carry it."""
 
+    def unbound(self, item: Item, verdict: Verdict) -> None:
+        """There was no attempt: our own address is not on this host."""
+
 
 class Dispatch:
     """The sessions of a worker; `wake` is called when there may be room for more."""
@@ -63,7 +67,7 @@ class Dispatch:
         self.sessions: set[Session] = set()
         self.opening = 0
         self.then: dict[Session, list[Group]] = {}  # what goes on under a session's permit when it has ended
-        self.careful: dict[str, float] = {}  # hosts that broke the protocol, and until when (time.monotonic)
+        self.careful = Careful()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
@@ -221,26 +225,48 @@ class Dispatch:
         domain = _domain(works[0])
         found = await self.ways.open(path, domain, self.plan)
         if isinstance(found, NotReached):
+            if found.unbound:
+                await self._unbound(path, works, found.verdict)
+                return None
             if found.tried and domain == path.partition("|")[2]:
                 self.pause(path, self.plan.unreachable_pause_ms)
-            self._all(works, found.verdict)
+            self._all(works, found.verdict, path)
             return None
         return self._session(path, found.key, found.opened)
 
     def _session(self, path: str, hosts: str, opened: Opened) -> Session:
-        careful = self.careful.get(hosts, 0.0) > time.monotonic()
+        careful = self.careful.of(hosts)
         if self.doors.transcript is None:
             dialogue = Dialogue(capabilities.parse(opened.ehlo), pipeline=not careful)
         else:
             dialogue = self.doors.transcript.dialogue(path, opened, pipeline=not careful)
         session = Session(self.messages, path, hosts, opened, dialogue, self.plan.dialling.timeouts)
         session.messages = self.plan.shaping.limits(path.partition("|")[2]).messages
+        if source := self.plan.pools.name_of(path):
+            session.hop = replace(session.hop, via=source)
         self.sessions.add(session)
         return session
 
-    def _all(self, works: list[Work], verdict: Verdict) -> None:
+    async def _unbound(self, path: str, works: list[Work], verdict: Verdict) -> None:
+        """Our own address is gone: a named source is suspended and its mail goes back, to go by the pool's others."""
+        source = self.plan.pools.source_of(path)
+        if source is None:
+            self.pause(path, self.plan.unreachable_pause_ms)
+            for work in works:
+                self.messages.unbound(work.item, verdict)
+            return
+        await self.doors.sources.suspend(source.name, verdict.reply.text, UNBOUND_MS)
         for work in works:
-            self.messages.attempted(work.item, verdict, Hop())
+            self.messages.back(work)
+
+    def blocked(self, source: str, why: str) -> None:
+        """Many sites refuse a source and none takes its mail: it is left alone for a while."""
+        self._task(self.doors.sources.suspend(source, why, BLOCKED_MS))
+
+    def _all(self, works: list[Work], verdict: Verdict, path: str = "") -> None:
+        hop = Hop(via=self.plan.pools.name_of(path))
+        for work in works:
+            self.messages.attempted(work.item, verdict, hop)
 
     # sessions
 
@@ -261,9 +287,7 @@ class Dispatch:
             self.sessions.discard(session)
             self.doors.timed("smtp_session_seconds", session.loop.time() - session.opened_at)
         if session.dialogue.misbehaved:
-            while len(self.careful) >= MOST_CAREFUL:
-                del self.careful[next(iter(self.careful))]
-            self.careful[session.hosts] = time.monotonic() + CAREFUL_SECONDS
+            self.careful.note(session.hosts)
         if session.last_word is not None and session.last_word.code == 421 and not session.sent:
             # Greeted and sent away with nothing tried: without a pause the next session would meet the same.
             self.pause(session.path, self.plan.unreachable_pause_ms)

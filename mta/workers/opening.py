@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from mta.net.connect import CannotConnect, Opened, Way, open_session
+from mta.net.connect import CannotBind, CannotConnect, Opened, Way, open_session
 from mta.net.login import LoginError, read_login
 from mta.net.resolver import Host, Unroutable
 from mta.policy.routes import Route
@@ -35,10 +35,14 @@ class Reached:
 
 @dataclass(frozen=True, slots=True)
 class NotReached:
-    """No session: what that means for the mail, and whether hosts were tried in vain."""
+    """No session: what that means for the mail, and whether hosts were tried in vain.
+
+    `unbound`: our own address is not on this host, so no attempt was made.
+    """
 
     verdict: Verdict
     tried: bool
+    unbound: bool = False
 
 
 class Opening:
@@ -114,16 +118,25 @@ class Opening:
         # Before policies are asked: should one change meanwhile, the session has more than its key says.
         key = self.key(path, domain)
         refused = 0
+        dialling = plan.way_out(plan.pools.source_of(path))
         verdict: Verdict = Deferred(Reply(451, ("4.4.1 no host",), local=True), Stage.CONNECT)
+        if dialling.source or dialling.source6:
+            reachable = [host for host in hosts if dialling.local(host.address) is not None]
+            if hosts and not reachable:
+                text = f"4.4.1 {hosts[0].name}: our source has no address of its kind of IP"
+                verdict = Deferred(Reply(451, (text,), local=True), Stage.CONNECT)
+            hosts = reachable
         for host in hosts:
             need = await self._need(route, domain, host, plan)
             try:
-                opened = await open_session(host, plan.dialling, self.doors.tls, need, way)
+                opened = await open_session(host, dialling, self.doors.tls, need, way)
+            except CannotBind as error:
+                return NotReached(judge(error.stage, error.reply), tried=False, unbound=True)
             except CannotConnect as error:
                 verdict = judge(error.stage, error.reply)
                 self.doors.counted("sessions_failed_total", path.partition("|")[2], error.stage.value)
                 if error.fault:
-                    self._fell_short(need, error.fault, domain, host, plan.dialling.source)
+                    self._fell_short(need, error.fault, domain, host, dialling.local(host.address) or "")
                 # A host that policy rules out was not spoken to: the next may be the right one.
                 refused += error.stage is not Stage.CONNECT and not (need is not None and need.refuse)
                 if refused >= FULL_SESSIONS:

@@ -16,11 +16,12 @@ LAST_REPLY = 160  # of them, kept in the queue beside a message that waits
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """Where an attempt went: mail host, our source address, TLS version and cipher."""
+    """Where an attempt went: mail host, our source address, TLS version and cipher; `via`: the source's name."""
 
     mx: str = ""
     source: str = ""
     tls: str = ""
+    via: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,17 @@ def event_fields(
     if record.ref:
         fields += ["ref", record.ref]
     return fields
+
+
+def unbound(
+    item: Item, verdict: Verdict, judged: Judged, now: int, schedule: Schedule, chance: float
+) -> Result:
+    """Return the result of a message for which our own address could not be bound: it waits, with no attempt more."""
+    attempts = item.record.attempts
+    item.record.attempts -= 1
+    result = outcome(item, verdict, judged, Hop(), now, schedule, chance)
+    assert item.record.attempts == attempts
+    return result
 
 
 def set_aside(item: Item, why: str, now: int) -> Result:

@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from mta.net.connect import Contexts, Dialling, Opened
@@ -15,6 +15,7 @@ from mta.queue.suppression import Suppressions
 from mta.queue.wake import Bell
 from mta.reply import Reply
 from mta.smtp.dialogue import Dialogue
+from mta.throttle.pools import Pools, Source
 from mta.throttle.retry import Schedule
 from mta.throttle.shaping import Shaping
 from mta.tracking.token import Keys
@@ -22,6 +23,7 @@ from mta.verdict import Stage
 from mta.workers.contents import Contents
 from mta.workers.journal import Journal
 from mta.workers.outcome import Judged
+from mta.workers.sources import Sources
 from mta.workers.stops import Stops
 
 
@@ -43,9 +45,21 @@ class Plan:
     shaping: Shaping = field(default_factory=Shaping)
     defaults: PathDefaults = field(default_factory=lambda: PathDefaults(batch=8))
     dialling: Dialling = field(default_factory=Dialling)
+    pools: Pools = field(default_factory=Pools)  # without any every session is opened as `dialling` says
     schedules: tuple[Schedule, Schedule, Schedule] = (Schedule(), Schedule(), Schedule())
     signature_seconds: int | None = 7 * 86400
     unreachable_pause_ms: int = 30_000
+
+    def way_out(self, source: Source | None) -> Dialling:
+        """Return how sessions from a source are opened; None: from the nameless one."""
+        if source is None:
+            return self.dialling
+        return replace(
+            self.dialling,
+            source=source.address,
+            source6=source.address6,
+            helo=source.helo or self.dialling.helo,
+        )
 
 
 class Transcribing(Protocol):
@@ -64,7 +78,7 @@ class Doors:
     """Queue, lists, resolver, contents, keys, journal; how replies are classified; who is told of results.
 
     `counted` is told (metric, labels...), `timed` (metric, seconds, labels...). `policies` None: every host is asked
-    for what `tls` can, and nothing is demanded. `tls_counts` None: no TLS reports.
+    for what `tls` can, and nothing is demanded. `tls_counts` None: no TLS reports. `sources` suspends those that fail.
     """
 
     queue: Queue
@@ -84,3 +98,4 @@ class Doors:
     tls_counts: Counts | None = None
     stops: Stops | None = None  # None: lists are read at submission alone
     transcript: Transcribing | None = None  # None: nobody looks at what is said
+    sources: Sources = field(default_factory=Sources)

@@ -195,7 +195,7 @@ class Worker:
             taken = await self.queue.take(
                 plan.name, self.lease.epoch, want=want, most=most, lease_ms=plan.lease_ms,
                 defaults=plan.defaults, reports=reports, high=high, floor=plan.floor,
-                courier=plan.courier,
+                courier=plan.courier, pools=plan.pools.wire,
             )  # fmt: skip
             took(item.id for batch in taken.batches for item in batch.items)
         self.lease.renewed(asked_at)
@@ -204,6 +204,8 @@ class Worker:
             self.settler.add(outcomes.unreadable(message_id, lane, why, self.delivery.now_ms()))
         if self.doors.stops is not None and taken.batches:
             await self.delivery.look_again(item for batch in taken.batches for item in batch.items)
+        if plan.pools.warming:
+            self.delivery.warming.begin(taken.batches, plan.pools, taken.now)
         for batch in taken.batches:
             self.delivery.send(batch, now)
         for path in taken.shed:

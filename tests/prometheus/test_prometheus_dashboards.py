@@ -37,6 +37,8 @@ MAY_BE_EMPTY = {
     "mta_reload_refused": "nothing is reloaded",
     "mta_messages_unsure_total": "no session ends between dot and answer",
     "mta_inbound_refused_total": "nobody is refused",
+    "mta_sources_suspended_total": "no source fails",
+    "mta_source_warmup_": "no source warms up",
 }
 VARIABLES = {
     "$__rate_interval": "10s", "$instance": ".*", "$role": ".*", "$site": "d1.example.test", "$class": "transactional",

@@ -14,6 +14,8 @@ from mta.queue.place import Wanted
 from mta.queue.shares import Shares
 from mta.queue.standing import Standing
 from mta.queue.terms import SiteLimits, Terms, TermsBook
+from mta.queue.warmbook import WarmBook
+from mta.throttle.pools import Source, pools_of
 from mta.throttle.waiting.answer import Answer, why
 from mta.throttle.waiting.facts import Facts
 from mta.throttle.waiting.shares import sentence
@@ -265,3 +267,37 @@ async def test_shares_tell_held_mail_and_what_waits_for_a_time(
     await Worker(queue).start()
     whole = await Shares(client, keys, standing).of_campaign("acme", "spring")
     assert {one.reason: one.count for one in whole.parts} == {"held": 4, "later": 6}
+
+
+async def test_a_source_that_warms_up_is_what_it_waits_for(queue: Queue, client: Client, keys: Keys) -> None:
+    pools = pools_of({"new": Source("new", "192.0.2.1", warm=False)}, {"default": {"new": 1.0}})
+    ask = Ask(client, keys, Standing(client, keys, LIMITS, 20_000, pools))
+    book = WarmBook(client, keys)
+    await put(queue, lane(), 30, entry=1)
+    worker = await Worker(queue).start()
+    assert (await ask.why("m1.0")).text == "source warm-up cap: the warm-up of new has not begun"
+    await book.allow({("new", "*"): (20, 30)})
+    assert (await ask.why("m1.0")).reason == "next"
+    assert len(await worker.deliver(pools=pools.wire)) == 20
+    found = await ask.why("m1.29")
+    assert (found.reason, found.at % 86_400_000) == ("warmup", 0)
+    assert "source warm-up cap: new has sent its 20 messages of today" in found.text
+    await book.allow({("new", "*"): (-1, 0)})
+    assert (await ask.why("m1.29")).reason == "turn"
+
+
+async def test_sources_that_are_suspended_or_stopped_are_told(
+    queue: Queue, client: Client, keys: Keys
+) -> None:
+    sources = {name: Source(name, f"192.0.2.{number}") for number, name in enumerate("ab", 1)}
+    pools = pools_of(sources, {"default": {"a": 1.0, "b": 1.0}})
+    ask = Ask(client, keys, Standing(client, keys, LIMITS, 20_000, pools))
+    await put(queue, lane(), 2, entry=1)
+    worker = await Worker(queue).start()
+    await Control(client, keys).close(Scope.of_source("a"), Gate("suspended", "listed"), {})
+    assert (await ask.why("m1.0")).reason == "next"
+    await worker.settle(pauses=[("@b|example.net", 60_000)])
+    found = await ask.why("m1.0")
+    assert found.reason == "paused"
+    assert "source a is suspended (listed)" in found.text
+    assert (await ask.facts("m1.0")).sources[1].path.paused_until > 0

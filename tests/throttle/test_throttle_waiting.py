@@ -18,6 +18,7 @@ from mta.throttle.waiting.facts import (
     Packed,
     Path,
     Rival,
+    SourceState,
     Turn,
 )
 from mta.throttle.waiting.words import clock, ordinal, per_second
@@ -137,6 +138,44 @@ CASES = {
         Facts(NOW, path=FREE, ahead=3),
         "turn",
         "3 messages of its path go before it",
+    ),
+    "a source that warms up": (
+        Facts(NOW, path=FREE, sources=(SourceState("new", FREE, cap=200, used=200),)),
+        "warmup",
+        "source warm-up cap: new has sent its 200 messages of today to example.net; on from 2026-09-22 00:00:00 UTC;"
+        " about 2026-09-22 00:00:00 UTC",
+    ),
+    "a source whose warm-up has not begun": (
+        Facts(NOW, path=FREE, sources=(SourceState("new", FREE, cap=0),)),
+        "warmup",
+        "source warm-up cap: the warm-up of new has not begun",
+    ),
+    "all sources kept, one by a person": (
+        Facts(
+            NOW,
+            path=FREE,
+            sources=(
+                SourceState("old", FREE, closed=Closed("source old", "suspended", "listed")),
+                SourceState("new", FREE, cap=200, used=200, own_ladder=False),
+            ),
+        ),
+        "warmup",
+        "source warm-up cap: new has sent its 200 messages of today to all sites without a ladder of their own;"
+        " on from 2026-09-22 00:00:00 UTC; source old is suspended (listed), until somebody opens it;"
+        " about 2026-09-22 00:00:00 UTC",
+    ),
+    "a source that a site stopped, and one at its own rate": (
+        Facts(
+            NOW,
+            path=FREE,
+            sources=(
+                SourceState("a", replace(FREE, stopped_until=NOW + 60 * SECOND)),
+                SourceState("b", FREE, own=Own("source b", 5000, 0, NOW + 5000)),
+            ),
+        ),
+        "own_rate",
+        "source b: its own rate of 12/min is used up until 14:13:25 UTC; example.net: stopped from source a until"
+        " 14:14:20 UTC by a rule of the shaping file; about 14:13:25 UTC",
     ),
     "next": (Facts(NOW, path=FREE), "next", "next in turn; within a second"),
     "store, enough ready": (
@@ -263,3 +302,10 @@ def test_waiting_words() -> None:
         "1/day",
     ]
     assert clock(NOW, NOW) == "14:13:20 UTC"
+
+
+def test_while_a_source_may_send_the_others_are_told_beside_it() -> None:
+    sources = (SourceState("old", FREE), SourceState("new", FREE, cap=5, used=5))
+    found = why(Facts(NOW, path=FREE, sources=sources))
+    assert (found.reason, len(found.also)) == ("next", 1)
+    assert found.also[0].startswith("source warm-up cap: new has sent its 5 messages")

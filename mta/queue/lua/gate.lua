@@ -5,7 +5,8 @@
 --   op close: remember `state` (JSON) under the scope; fields = event
 --   op swap:  the same where the state is as expected ("" = open), always with its event; else nothing
 --   op open:  forget it, then bring back up to 200 of what it kept; call again while it returns > 0
--- scope  t|<tenant>, b|<tenant> (its bulk), c|<tenant>|<campaign>, s|<site>: lanes step aside when their turn comes;
+-- scope  t|<tenant>, b|<tenant> (its bulk), c|<tenant>|<campaign>, s|<site>, x|<source>: lanes step aside
+--        when their turn comes;
 --        k|<tenant>|<campaign>: packs nobody has looked at stay in the store, what is in lanes goes;
 --        d|<domain>, r|<recipient>, m|<tenant>|<message>: single messages are sieved out of what is drawn
 -- Returns for close 1 (0 when it was closed before: the state is replaced, no second event); for swap 1 or 0;

@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
--- parts: lanes lease terms draw pace permit
+-- parts: lanes lease terms draw pace permit sources
 -- Hand a worker batches it may send at once: class by class, within every limit, under its lease.
--- A = { worker, epoch, want, high, most, lease, { interval, tolerance, connections, batch }, floor, reports, courier }
+-- A = { worker, epoch, want, high, most, lease, { interval, tolerance, connections, batch }, floor, reports, courier,
+--       pools }
 --   want     messages at most (<= 256); most  batches at most; high: this many more of each, but of the two higher
 --            classes only
 --   defaults of a path without limits of its own: interval ms per message (0 = no limit), tolerance ms of
@@ -9,10 +10,12 @@
 --   floor    share of what is taken that a lower class gets while higher ones wait too
 --   reports  { { path, open, idle, batch }... } sessions of this worker on paths where that changed
 --   courier  1: it takes the higher classes alone, always
+--   pools    none, or { pool = source or { { source, weight, warming, here }... } }; see parts/sources.lua
 -- Returns { now, next, { shed path... }, { path, way, tight, { lane, item... }... }... }
 --   next   ms until something may be due (-1: nothing waits)
 --   shed   paths on which others wait for a connection that this worker keeps idle
 --   way    0: on an idle session, 1: a new one may be opened, 2: ahead of what a session of this worker is sending
+--   path   of a pool with several sources: "@<source>|<site>", the source that the batch goes out from
 --   tight  1: the path has used up half of its burst, so that what is late arrives on top of what follows
 -- A batch is permission to send: its rate is spent, its connection permit granted, its items stand in
 -- flight:<worker>. Error LOST when the lease is no longer this worker's: nothing changed.
@@ -29,7 +32,11 @@ for _, report in ipairs(A[9]) do
     call('HSET', key, 'o:' .. worker, report[2], 'i:' .. worker, report[3], 'batch', report[4])
     call('SADD', P .. 'held:' .. worker, path)
   end
-  for cls = 0, 2 do call('ZADD', P .. 'due:' .. cls, 'XX', 'LT', NOW, path) end
+  if string.byte(path, 1) == 64 then -- "@"
+    freed(path)
+  else
+    for cls = 0, 2 do call('ZADD', P .. 'due:' .. cls, 'XX', 'LT', NOW, path) end
+  end
 end
 
 -- Due retries go back to their lanes, packs to their shelves.
@@ -85,19 +92,31 @@ local function owed(path, cls, s, n)
   return parts, sum
 end
 
-local function visit(path, cls, room)
+local visit
+function visit(path, cls, room, passed)
   local s = state_of(path)
-  local n, way, again = permit(path, cls, s, room)
+  local from = pools and pools[string.match(path, '^[^|]*')]
+  local n, way, again, shut, by
+  if from then
+    n, way, again, shut, by = choose(path, cls, s, room, from, passed or {})
+  else
+    n, way, again = permit(path, cls, s, room)
+  end
   if n == 0 then
     if again < 0 then
       call('ZREM', P .. 'due:' .. cls, path)
-      call('SADD', P .. 'parked:s|' .. string.match(path, '|(.*)$'), cls .. '|' .. path)
+      for _, scope in ipairs(shut or { 's|' .. string.match(path, '|(.*)$') }) do
+        call('SADD', P .. 'parked:' .. scope, cls .. '|' .. path)
+      end
     else
       call('ZADD', P .. 'due:' .. cls, 'XX', number(again), path)
     end
     return 0
   end
-  local batch, drawn, key = { path, way, 0 }, 0, P .. 'path:' .. path
+  -- What the batch goes by: the path itself, or a source of its pool.
+  keen = by and keenness(by)
+  local via, e = by and by.via or path, by and by.state or s
+  local batch, drawn, key, vias = { via, way, 0 }, 0, P .. 'path:' .. path, P .. 'path:' .. via
   local lower, sum = {}, 0
   if cls < 2 then lower, sum = owed(path, cls, s, n) end
   drawn = draw(cls, path, n - sum, batch)
@@ -119,6 +138,12 @@ local function visit(path, cls, room)
     credit = math.max(0, math.min((s['c' .. part[1]] or 0) + drawn * floor - part[3], most_owed))
     call('HSET', key, 'c' .. part[1], string.format('%.3f', credit))
   end
+  if drawn == 0 and keen and keen > 0 then
+    -- Nothing here suits a source that warms up: the others of its pool have it.
+    passed = passed or {}
+    passed[by.name] = true
+    return visit(path, cls, room, passed)
+  end
   if drawn == 0 then
     -- Lanes that wait for their shelves, or nothing any more.
     call('ZADD', P .. 'due:' .. cls, 'XX', NOW + 100, path)
@@ -126,16 +151,17 @@ local function visit(path, cls, room)
   end
   out[#out + 1] = batch
   if way == 1 then
-    call('HSET', key, 'o:' .. worker, s.mine + 1)
-    call('SADD', P .. 'held:' .. worker, path)
+    call('HSET', vias, 'o:' .. worker, e.mine + 1)
+    call('SADD', P .. 'held:' .. worker, via)
   elseif way == 0 then
-    call('HSET', key, 'i:' .. worker, s.free - 1)
+    call('HSET', vias, 'i:' .. worker, e.free - 1)
   end
-  if s.interval > 0 then
-    local tat = math.max(s.tat or 0, NOW) + drawn * s.interval
-    call('HSET', key, 'tat', string.format('%.3f', tat))
-    if (tat - NOW) * 2 > s.tolerance then batch[3] = 1 end
+  if e.interval > 0 then
+    local tat = math.max(e.tat or 0, NOW) + drawn * e.interval
+    call('HSET', vias, 'tat', string.format('%.3f', tat))
+    if (tat - NOW) * 2 > e.tolerance then batch[3] = 1 end
   end
+  if by then book(path, cls, by, drawn) end
   -- Behind the others that are due: paths of one class take turns.
   call('ZADD', P .. 'due:' .. cls, 'XX', NOW, path)
   return drawn

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from mta.throttle.waiting.estimate import before, by_pace, by_rate, own_time
 from mta.throttle.waiting.facts import Facts, Path
+from mta.throttle.waiting.sources import some_shut
 from mta.throttle.waiting.stops import Stop, deciding, stops_of
 from mta.throttle.waiting.words import clock, many, ordinal, per_second, shown
 
@@ -81,23 +82,24 @@ def _lane(facts: Facts, stops: list[Stop]) -> Answer:
     limits = list(_limits(facts))
     state = "packed" if facts.packed is not None else "held" if facts.closed else "waiting"
     turn = _turn(facts)
+    shut = some_shut(facts)
     if stops:
         first = deciding(stops)
-        also = [stop.text for stop in stops if stop is not first] + [text for _, text in limits] + turn
+        also = [stop.text for stop in stops if stop is not first] + [text for _, text in limits] + turn + shut
         text = _said([first.text], at if first.at else 0, facts.now)
         return Answer(state, first.reason, text, at, ahead, tuple(also))
     if limits:
         reason, text = limits[0]
-        also = [other for _, other in limits[1:]]
+        also = [other for _, other in limits[1:]] + shut
         return Answer(state, reason, _said([text, *turn], at, facts.now), at, ahead, tuple(also))
     if facts.packed is not None:
         site = facts.path.site if facts.path else "its site"
         text = f"{site}: in a pack behind {many(ahead, 'message')}; opened as its lane runs dry"
-        return Answer(state, "shelf", _said([text], at, facts.now), at, ahead)
+        return Answer(state, "shelf", _said([text], at, facts.now), at, ahead, tuple(shut))
     if ahead:
         text = f"{many(ahead, 'message')} of its path {'goes' if ahead == 1 else 'go'} before it"
-        return Answer(state, "turn", _said([*turn, text], at, facts.now), at, ahead)
-    return Answer(state, "next", _said(["next in turn"], at, facts.now), at, 0)
+        return Answer(state, "turn", _said([*turn, text], at, facts.now), at, ahead, tuple(shut))
+    return Answer(state, "next", _said(["next in turn"], at, facts.now), at, 0, tuple(shut))
 
 
 def _packed(facts: Facts, stops: list[Stop]) -> Answer:

@@ -81,6 +81,22 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceState:
+    """A source of the pool: its path to the site, its gate, and while it warms up its cap (-1: none) and what is used.
+
+    `own_ladder`: the site has a ladder of its own; without, all such sites share one.
+    """
+
+    name: str
+    path: Path
+    closed: Closed | None = None
+    cap: int = -1
+    used: int = 0
+    own: Own | None = None
+    own_ladder: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Flight:
     """A worker has it: under a lease of so many ms (below 0: over for so long)."""
 
@@ -126,7 +142,8 @@ class Facts:
     known: bool = True  # False: nothing was found
     ahead: int = 0  # messages of the same lane, or shelf, before it
     higher: int = 0  # messages of higher classes in lanes of the path
-    path: Path | None = None
+    path: Path | None = None  # of several sources' that which may send first
+    sources: tuple[SourceState, ...] = ()  # where the pool names some
     closed: tuple[Closed, ...] = ()
     own: tuple[Own, ...] = ()
     campaign: Turn | None = None  # among the tenant's campaigns

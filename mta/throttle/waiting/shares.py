@@ -11,6 +11,8 @@ _PHRASES = {
     "connections": "wait for a connection to {of}",
     "paused": "wait for the end of {of}'s pause",
     "stopped": "wait for the end of {of}'s stop by a rule",
+    "warmup": "wait for the next day of a source that warms up",
+    "source": "wait for a suspended source",
     "class": "wait behind higher classes at {of}",
     "turn": "wait for their turn at {of}",
     "next": "are next at {of}",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from mta.throttle.waiting.estimate import spent_until
 from mta.throttle.waiting.facts import Closed, Facts
+from mta.throttle.waiting.sources import all_shut
 from mta.throttle.waiting.words import clock, per_second, shown
 
 
@@ -39,7 +40,10 @@ def stops_of(facts: Facts) -> Iterator[Stop]:
         else:
             text = f"{own.scope}: its own rate of {per_second(own.interval)} is used up until {clock(at, facts.now)}"
             yield Stop("own_rate", text, at)
-    path = facts.path
+    kept = all_shut(facts)
+    if kept is not None:
+        yield Stop(kept.reason, kept.text, kept.at)
+    path = facts.path if not facts.sources else None
     if path is not None and path.stopped_until > facts.now:
         text = (
             f"{path.site}: stopped until {clock(path.stopped_until, facts.now)} by a rule of the shaping file"

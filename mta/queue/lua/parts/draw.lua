@@ -77,12 +77,43 @@ local function without_held(lane, tenant, items)
   return out
 end
 
+-- A source that warms up sends to those first that showed themselves last: day of the last open or click, and only to
+-- those from the day `keen` on or of whom nobody says (0). Set while such a source's batch is drawn.
+local keen
+local CHOICE = 256 -- of a lane's next items
+
+-- The day is the last member of a record that has all 15 (mta.message.Record): three bytes of msgpack.
+local function engaged(item)
+  local mark, high, low = string.byte(item, -3, -1)
+  if string.byte(item, 12) ~= 0x9f or mark ~= 0xcd or high > 127 then return 0 end
+  return high * 256 + low
+end
+
+local function pop_keen(key, n)
+  local all = call('LPOP', key, CHOICE) or {}
+  local order, chosen, days = {}, {}, {}
+  for i, item in ipairs(all) do
+    days[i] = engaged(item)
+    if days[i] == 0 or days[i] >= keen then order[#order + 1] = i end
+  end
+  table.sort(order, function(a, b) return days[a] > days[b] or (days[a] == days[b] and a < b) end)
+  for i = 1, math.min(n, #order) do chosen[order[i]] = true end
+  local items, rest = {}, {}
+  for i = 1, math.min(n, #order) do items[i] = all[order[i]] end
+  for i = #all, 1, -1 do
+    if not chosen[i] then rest[#rest + 1] = all[i] end
+  end
+  if #rest > 0 then call('LPUSH', key, unpack(rest)) end
+  return items
+end
+
 -- Move up to n items of a lane into the batch. Returns how many, how many left the lane, whether something is left in
 -- it, whether something is on its shelf.
 local function draw_lane(lane, n, batch, tenant)
-  local items = call('LPOP', P .. 'lane:' .. lane, n) or {}
+  local key = P .. 'lane:' .. lane
+  local items = keen and pop_keen(key, n) or call('LPOP', key, n) or {}
   local popped = #items
-  local left = popped == n and call('LLEN', P .. 'lane:' .. lane) or 0
+  local left = (popped == n or keen) and call('LLEN', key) or 0
   if sieve then items = without_held(lane, tenant, items) end
   if #items > 0 then
     local part = { lane }
@@ -173,6 +204,7 @@ local function draw(class, path, n, batch)
     else
       local got, popped = draw_tenant(order, path, cls, tenant, most, batch)
       gone = gone + popped
+      if popped == 0 and keen and keen > 0 then break end -- it keeps its turn: nothing of it suits the source
       if got > 0 then
         drawn = drawn + got
         if scopes then spend(scope, cls, got) end

@@ -160,12 +160,12 @@ local function unshelve(lane)
   return pack
 end
 
--- Bring one "<class>|<path>" back that was parked because a scope was closed: s|<site>, t|<tenant>, b|<tenant> or
--- c|<tenant>|<campaign>.
+-- Bring one "<class>|<path>" back that was parked because a scope was closed: s|<site>, x|<source>, t|<tenant>,
+-- b|<tenant> or c|<tenant>|<campaign>; or had sent its day's mail: w|<source>|<provider>.
 local function unpark(scope, order)
   local cls, path = string.match(order, '^(%d)|(.*)$')
   local kind, tenant, campaign = string.match(scope, '^(%a)|([^|]*)|?(.*)$')
-  if kind == 's' then
+  if kind == 's' or kind == 'x' or kind == 'w' then
     if call('EXISTS', P .. 'tenants:' .. order) == 1 then call('ZADD', P .. 'due:' .. cls, NOW, path) end
   elseif kind == 't' or kind == 'b' then
     if call('EXISTS', P .. 'lanes:' .. order .. '|' .. tenant) == 1 then enter(cls, path, tenant) end
