@@ -16,6 +16,7 @@ from mta.cli.campaign_report import campaign_report
 from mta.cli.campaign_review import review
 from mta.cli.campaign_show import campaign_list, campaign_show
 from mta.cli.campaign_submit import campaign_submit
+from mta.cli.completion import VARIABLE, completion
 from mta.cli.dkim import dkim
 from mta.cli.erase import erase
 from mta.cli.events import events
@@ -31,9 +32,11 @@ from mta.cli.run import check_config, demo, run
 from mta.cli.send import send
 from mta.cli.site import site
 from mta.cli.source import source
+from mta.cli.status import status
 from mta.cli.suppress import suppress
 from mta.cli.suppress_transfer import export, import_
 from mta.cli.tenant import tenant
+from mta.cli.top import top
 from mta.cli.trace import trace
 from mta.cli.why import why
 
@@ -55,7 +58,8 @@ class Program(click.Group):
         words = list(sys.argv[1:] if args is None else args)
         code = 0
         try:
-            result = super().main(words, prog_name, complete_var, False, **extra)
+            # By whatever name it was called: the scripts of `mta completion` ask by this one.
+            result = super().main(words, prog_name or "mta", complete_var or VARIABLE, False, **extra)
             code = result if isinstance(result, int) else 0
         except click.UsageError as error:
             error.show()
@@ -116,6 +120,8 @@ main.add_command(guard)
 for command in (export, import_):
     suppress.add_command(command)
 for command in (
+    status,
+    top,
     run,
     demo,
     check_config,
@@ -136,5 +142,6 @@ for command in (
     suppress,
     erase,
     install,
+    completion,
 ):
     main.add_command(command)

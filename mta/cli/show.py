@@ -3,8 +3,15 @@
 import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
 
 import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+SHORT: Final = 6  # characters of a cell that is never cut
 
 
 def as_json(value: object) -> None:
@@ -19,8 +26,19 @@ def json_line(value: object) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; a column whose cells are all numbers is set to the right."""
-    from rich import box
     from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 200  # a pipe has no width: do not fold what a program may read
+    console.print(drawn_table(title, columns, rows))
+
+
+def drawn_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, fold: bool = True
+) -> "Table":
+    """Return such a table for whoever draws a screen of several; with `fold` False a row is one line, cut."""
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
@@ -28,13 +46,18 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     out = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for number, name in enumerate(columns):
         figures = bool(kept) and all(isinstance(row[number], int | float) for row in kept)
-        out.add_column(name, justify="right" if figures else "left", overflow="fold")
+        longest = max((len(plain(row[number])) for row in kept), default=0)
+        out.add_column(
+            name,
+            justify="right" if figures else "left",
+            overflow="fold" if fold else "ellipsis",
+            no_wrap=not fold,
+            # Of rows that are cut, the short cells stay whole: they are the figures.
+            min_width=longest if longest <= SHORT and not fold else None,
+        )
     for row in kept:
         out.add_row(*(Text(plain(cell)) for cell in row))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 200  # a pipe has no width: do not fold what a program may read
-    console.print(out)
+    return out
 
 
 def plain(cell: object) -> str:

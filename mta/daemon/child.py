@@ -98,6 +98,9 @@ async def _run(settings: Settings, role: str, name: str, url: str, pipe: Connect
             built.reload(None if fresh is None else _with_credentials(fresh))
         except (ConfigError, Stop) as error:
             print(f"mta {name}: the new configuration is not used: {error}", file=sys.stderr)
+            vitals.refused(str(error))
+        else:
+            vitals.refused("")
 
     def hang_up() -> None:
         reloading()
@@ -114,6 +117,8 @@ async def _run(settings: Settings, role: str, name: str, url: str, pipe: Connect
             return
         if message[0] == "reload":
             reload(message[1])
+        elif message[0] == "refused":
+            vitals.refused(message[1])
 
     here.add_signal_handler(signal.SIGTERM, terminate)
     page = None
@@ -130,6 +135,7 @@ async def _run(settings: Settings, role: str, name: str, url: str, pipe: Connect
         await built.run()
     finally:
         teller.cancel()
+        await vitals.leave()
         await built.close()
         _send(pipe, ("metrics", joined(built.snapshot(), vitals.meter.snapshot())))
         if page is not None:

@@ -244,6 +244,9 @@ class Supervisor:
         except Exception as error:
             print(f"mta: the new configuration is not used: {error}", file=sys.stderr)
             self.page.reloaded(used=False)
+            for kept in self.roles:
+                if kept.pipe is not None and kept.process is not None:
+                    kept.pipe.send(("refused", str(error)))
         else:
             self.page.reloaded(used=True)
             for kept in self.roles:

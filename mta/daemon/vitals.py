@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mta.config.settings import Settings
+from mta.daemon.attendance import Attendance
 from mta.daemon.measured import counted_ask, time_calls
 from mta.message import Class
 from mta.metrics.meter import Meter, Series
@@ -48,8 +49,11 @@ class Vitals:
         self._queue_at = self._certificates_at = self._clock_at = 0.0
         self.meter.count("process_starts_total", role)
         self.meter.gauge("processes", 1, role)
+        self.attendance: Attendance | None = None
+        self._clock_off = ""
         if self._queueing is not None:
             time_calls(self._queueing.client, self.meter)
+            self.attendance = Attendance(self._queueing.client, self._queueing.keys, role, name, built)
         resolvers = {
             id(worker.doors.resolver): worker.doors.resolver for worker in getattr(built, "workers", ())
         }
@@ -71,6 +75,8 @@ class Vitals:
         if not self.away and now >= self._clock_at:
             self._clock_at = now + CLOCK_SECONDS
             await self._clock()
+        if not self.away and self.attendance is not None:
+            await self.attendance.sign(self._clock_off)
         if self.role == "keeper" and not self.away and now >= self._queue_at:
             self._queue_at = now + QUEUE_SECONDS
             try:
@@ -91,8 +97,20 @@ class Vitals:
             return  # the next look will tell
         off = time.time() - int(seconds) - int(micros) / 1e6
         self.meter.gauge("clock_off_processes", 1 if abs(off) > CLOCK_OFF_SECONDS else 0)
+        self._clock_off = ""
         if abs(off) > CLOCK_OFF_SECONDS:
-            _log.warning("this host's clock is %+.0f s off Redis's; set both by NTP", off)
+            self._clock_off = f"this host's clock is {off:+.0f} s off Redis's; set both by NTP"
+            _log.warning("%s", self._clock_off)
+
+    def refused(self, why: str) -> None:
+        """The configuration read last is not used, for this reason; empty: it is."""
+        if self.attendance is not None:
+            self.attendance.refused = why
+
+    async def leave(self) -> None:
+        """Take the process off the roll."""
+        if self.attendance is not None and not self.away:
+            await self.attendance.off()
 
     def late(self, seconds: float) -> None:
         """The event loop ran something so much later than it was due."""

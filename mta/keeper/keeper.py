@@ -19,14 +19,17 @@ from mta.keeper.guard import Guard
 from mta.keeper.notifier import Notifier
 from mta.keeper.rejected import Rejected
 from mta.keeper.strikes import Strikes
+from mta.keeper.ticker import Ticker
 from mta.keeper.warmup import WarmUp
 from mta.queue.audit import AuditLog
 from mta.queue.campaigns import Campaigns
 from mta.queue.control import Control, Scope
 from mta.queue.keys import Keys
-from mta.queue.link import QueueDown
+from mta.queue.link import QueueDown, QueueFull
 from mta.queue.progress import Progress
+from mta.queue.rates import EVERY_SECONDS, Rates
 from mta.queue.review import Review
+from mta.queue.roll import Roll
 from mta.queue.terms import SiteLimits, TermsBook
 from mta.queue.upkeep import PROTOCOL, Upkeep
 
@@ -82,6 +85,8 @@ class Keeper:
         self.counted: Callable[..., None] = _uncounted  # told (metric, n=)
         self.review = Review(doors.campaigns.client, doors.campaigns.keys)
         self.canaries = CanaryWatch(self.review)
+        self.ticker = Ticker(Rates(doors.campaigns.client, doors.campaigns.keys))
+        self.roll = Roll(doors.campaigns.client, doors.campaigns.keys)
         self.memory_percent = 0
         self._draining = asyncio.Event()
 
@@ -102,6 +107,7 @@ class Keeper:
             (self.watch_over, 2.0),
             (self.warm_up, 2.0),
             (self.trim, 5.0),
+            (self.ticker.tell, EVERY_SECONDS),
             (self.prune, 3600.0),
         ]
         if self.doors.erasures is not None:
@@ -120,7 +126,7 @@ class Keeper:
             try:
                 await self.write_limits()
                 return
-            except (QueueDown, OSError):
+            except (QueueDown, QueueFull, OSError):
                 await asyncio.sleep(0.5)
 
     async def write_limits(self) -> None:
@@ -138,8 +144,8 @@ class Keeper:
             found = Found.NOTHING
             try:
                 found = await duty()
-            except (QueueDown, OSError):
-                pass  # Redis is away: the duty waits with everything else
+            except (QueueDown, QueueFull, OSError):
+                pass  # Redis is away or full: the duty waits, and those that make room go on
             if found is Found.MORE:
                 continue
             # An engine without work looks less often, and never less than once a second.
@@ -180,6 +186,7 @@ class Keeper:
             await self.doors.guard.doors.book.count(rows)
         for kind, count in Counter(fields.get("event", "") for _, _, fields in rows).items():
             self.counted("events_total", kind, n=count)
+        self.ticker.saw([fields for _, _, fields in rows])
         return Found.MORE if len(rows) >= FULL_READ else Found.SOMETHING
 
     def _write_events(self, events: list[dict[str, str]]) -> None:
@@ -273,6 +280,7 @@ class Keeper:
             await self.doors.notifier.book.sweep(int(time.time() * 1000))
         if self.doors.strikes is not None:
             await self.doors.strikes.book.sweep(int(time.time() * 1000))
+        await self.roll.forget(int(time.time() * 1000))
         archive, settings = self.doors.archive, self.settings
         await asyncio.to_thread(archive.prune, time.time(), settings.keep_entries_s, settings.keep_events_s)
         doors = self.doors

@@ -121,3 +121,13 @@ class Keys:
     def striking(self) -> str:
         """SET: tenants that have such failures, or had some."""
         return f"{self.prefix}striking"
+
+    @property
+    def roll(self) -> str:
+        """HASH: "<host>/<process>" to when and how it last gave a sign."""
+        return f"{self.prefix}roll"
+
+    @property
+    def rates(self) -> str:
+        """LIST: how much mail moved in the last intervals, newest first."""
+        return f"{self.prefix}rates"

@@ -31,6 +31,7 @@ class PathState:
     next: int = 0
     gate: str = ""
     reason: str = ""
+    shard: int = 0
 
     def state(self, now: int) -> str:
         """In a word: suspended, paused, full, or open."""
@@ -59,7 +60,10 @@ class Paths:
         """Return the paths that mail waits for or that were used within the last hour."""
         found: list[PathState] = []
         for shard in range(self.keys.shards):
-            found += (await self._shard(self.keys.base(shard))).values()
+            states = (await self._shard(self.keys.base(shard))).values()
+            for one in states:
+                one.shard = shard
+            found += states
         return found
 
     async def _shard(self, base: str) -> dict[str, PathState]:

@@ -170,7 +170,7 @@ class Standing:
                 continue
             _, interval, tolerance, day, urgent_day = (float(one) for one in terms[n].decode().split()[:5])
             tat, again = float(paces[n] or 0), int(agains[n] or 0)
-            name = _words(scope)
+            name = words(scope)
             sent = int(used[n] or 0)
             found.append(Own(name, interval, tolerance, tat, int(day), sent, again))
             if urgent and urgent_day:
@@ -211,11 +211,12 @@ def _closed(scopes: Sequence[str], rows: Sequence[Any]) -> tuple[Closed, ...]:
     for scope, row in zip(scopes, rows, strict=True):
         if row is not None:
             gate = msgspec.json.decode(row, type=Gate)
-            found.append(Closed(_words(scope), gate.state, gate.reason, gate.by, gate.until))
+            found.append(Closed(words(scope), gate.state, gate.reason, gate.by, gate.until))
     return tuple(found)
 
 
-def _words(scope: str) -> str:
+def words(scope: str) -> str:
+    """Return a scope of the gates in words: `c|acme|spring-26` is campaign acme/spring-26."""
     kind, _, rest = scope.partition("|")
     name = rest.replace("|", "/")
     if kind == "c" and name.endswith("/"):
