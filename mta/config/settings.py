@@ -157,7 +157,10 @@ class Suppression:
 class Web:
     """[web]: beacons, links, unsubscribe and view pages, health."""
 
-    listen: A[Listen, "address to listen on, behind a TLS proxy; empty = off"] = "127.0.0.1:8025"
+    listen: A[
+        Listen, "address to listen on, behind a TLS proxy unless there is a certificate; empty = off"
+    ] = "127.0.0.1:8025"
+    certificate: A[str, "PEM file of private key and certificates, to speak TLS itself; empty = HTTP"] = ""
     trusted_hops: A[int, Bounds(0, 16), "proxies in front whose X-Forwarded-For is believed"] = 0
     metrics: A[bool, "serve /metrics here too"] = True
     spool: A[Size, Bounds(0, 1 << 40), "events kept in a file while Redis is away"] = 64 << 20

@@ -122,8 +122,8 @@ def _unusable(settings: Settings, error: OSError) -> Stop:
     return Stop(CONFIG, f"`net.tls_authorities` {path} can't be used: {why}; name a PEM file of authorities")
 
 
-def receiving(certificate: str) -> ssl.SSLContext | None:
-    """Return the context for STARTTLS at our own listener, None without a file; raise Stop(CONFIG) for a bad one."""
+def receiving(certificate: str, setting: str = "inbound.certificate") -> ssl.SSLContext | None:
+    """Return the context of a listener of ours, None without a file; raise Stop(CONFIG) for a bad one."""
     if not certificate:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -133,5 +133,5 @@ def receiving(certificate: str) -> ssl.SSLContext | None:
         why = (
             "holds no private key with its certificate" if isinstance(error, ssl.SSLError) else error.strerror
         )
-        raise Stop(CONFIG, f"`inbound.certificate` {certificate} {why}; give a PEM file of both") from error
+        raise Stop(CONFIG, f"`{setting}` {certificate} {why}; give a PEM file of both") from error
     return context

@@ -132,9 +132,10 @@ async def web(settings: Settings, name: str, queueing: Queueing) -> Serving:
         int(settings.tracking.max_age // DAY),
     )
     host, port = _address(given.listen)
+    tls = assemble_tls.receiving(given.certificate, "web.certificate")
     try:
         app = make_app(doors, rules)
-        runner = await serve(app, host, port, listening.sockets("web"))
+        runner = await serve(app, host, port, listening.sockets("web"), tls)
     except OSError as error:
         raise _taken("web.listen", given.listen, error) from error
     return Serving(queueing, meter, runner.cleanup, lambda: app[OUTBOX].dropped)

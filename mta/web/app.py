@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,17 +60,21 @@ def make_app(doors: Doors, rules: Rules) -> web.Application:
 
 
 async def serve(
-    app: web.Application, host: str, port: int, sockets: Sequence[socket.socket] = ()
+    app: web.Application,
+    host: str,
+    port: int,
+    sockets: Sequence[socket.socket] = (),
+    tls: ssl.SSLContext | None = None,
 ) -> web.AppRunner:
-    """Listen on `sockets` that somebody opened for us, else on host and port.
+    """Listen on `sockets` that somebody opened for us, else on host and port; with `tls` by HTTPS alone.
 
     `runner.cleanup()` ends requests under way within 5 s and stops. Port 0: see `runner.addresses`."""
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEP_ALIVE, shutdown_timeout=5.0)
     await runner.setup()
     for one in sockets:
-        await web.SockSite(runner, one).start()
+        await web.SockSite(runner, one, ssl_context=tls).start()
     if not sockets:
-        await web.TCPSite(runner, host, port).start()
+        await web.TCPSite(runner, host, port, ssl_context=tls).start()
     return runner
 
 
