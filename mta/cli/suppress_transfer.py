@@ -95,7 +95,7 @@ async def import_(
       mta suppress import optouts.csv --tenant acme --reason 'from the old system'
     """
     from mta.cli.suppress_files import read
-    from mta.queue.suppression import Entry
+    from mta.queue.suppression import Entry, without_addresses
 
     owner = owner_of(tenant, platform)
     name = getattr(file, "name", "stdin")
@@ -116,7 +116,7 @@ async def import_(
                         row.digest or lists.digest(row.address),
                         Entry(
                             row.reason or reason or "imported", row.by or who, row.since or now,
-                            row.evidence, row.campaign,
+                            without_addresses(row.evidence), row.campaign,
                             lists.sealed(row.address) if row.address else b"",
                         ),
                     )

@@ -6,6 +6,7 @@ can take its lists out again.
 """
 
 import hashlib
+import re
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -23,6 +24,7 @@ PLATFORM = ""  # the tenant of entries that operators and erasure make for all
 ERASED: Final = "erased"  # the reason of an entry about somebody who was erased
 DIGEST: Final = 16  # octets
 MAX_EVIDENCE: Final = 500  # characters
+_ADDRESS = re.compile(r"[^\s<>\"'(),;:@]{1,64}@[^\s<>\"'(),;:@]{1,255}")
 ANY_DOMAIN: Final = b"@"
 """A field beside the digests: there are whole domains among them."""
 
@@ -88,9 +90,10 @@ class Suppressions:
     ) -> int:
         """Suppress addresses for a tenant (`list_` empty: all its bulk mail); return how many are new.
 
-        `@example.org` stands for all of a domain. `evidence` is what was said, such as the reply.
+        `@example.org` stands for all of a domain. `evidence` is what was said, such as the reply; addresses in it are
+        left out, since it can be read without the credential.
         """
-        evidence = evidence[:MAX_EVIDENCE]
+        evidence = without_addresses(evidence)
         return await self.put(
             tenant,
             list_,
@@ -169,6 +172,11 @@ class Suppressions:
             pipe.hmget(self.keys.suppression(*scope), fields)
         rows: list[list[Any]] = await pipe.execute()
         return rows
+
+
+def without_addresses(evidence: str) -> str:
+    """Return what was said as it may stand in an entry: cut, and without mail addresses."""
+    return _ADDRESS.sub("(address)", evidence[:MAX_EVIDENCE])
 
 
 def _note(out: list[str], rows: Iterable[Sequence[Any]], *, bulk: bool) -> None:

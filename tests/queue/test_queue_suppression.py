@@ -50,12 +50,14 @@ async def test_a_whole_domain_can_be_suppressed(lists: Suppressions) -> None:
 
 async def test_redis_alone_tells_nobodys_address(lists: Suppressions, client: Client, keys: Keys) -> None:
     await lists.add(
-        "acme", "", ["jo@example.net"], "complained", "report", T, "abuse, reported by x", "spring"
+        "acme", "", ["jo@example.net"], "unknown", "report", T, "550 <jo@example.net>: unknown", "spring"
     )
     stored = b"".join(x for row in (await client.hgetall(keys.suppression("acme", ""))).items() for x in row)
     assert b"example" not in stored
     (one,) = [entry async for entry in SuppressionBook(lists).every("acme")]
-    assert (one.address, one.entry.reason, one.entry.campaign) == ("jo@example.net", "complained", "spring")
+    assert (one.address, one.entry.evidence, one.entry.campaign) == (
+        "jo@example.net", "550 <(address)>: unknown", "spring",
+    )  # fmt: skip
     other = SuppressionBook(Suppressions(client, keys, b"t" * 32))
     (one,) = [entry async for entry in other.every("acme")]
     assert one.address == ""
