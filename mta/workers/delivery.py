@@ -167,9 +167,11 @@ class Delivery:
         if isinstance(error, KeyFault | FileNotFoundError):
             self.doors.counted("dkim_failures_total")
 
-    def attempted(self, item: Item, verdict: Verdict, hop: Hop) -> None:
-        """An attempt has ended before a session could carry it."""
-        self.hand_in(self.outcome(item, verdict, hop, time.monotonic()))
+    def attempted(self, item: Item, verdict: Verdict, hop: Hop, tried: bool) -> None:
+        """An attempt has ended before a session could carry it; not `tried`: no host of the site was asked."""
+        # A resolver that is silent, a password that can't be read: no sign that a receiver is out of order. A host
+        # cut off from the network must not have others leave sites alone.
+        self.hand_in(self.outcome(item, verdict, hop, time.monotonic() if tried else 0.0))
 
     def unbound(self, item: Item, verdict: Verdict) -> None:
         """There was no attempt: our own address is not on this host, and no other source may send it."""
@@ -216,7 +218,7 @@ class Delivery:
     def outcome(self, item: Item, verdict: Verdict, hop: Hop, began: float = 0.0) -> Result:
         """Return the result of an attempt, and note an address that is to be suppressed and what a refusal tells.
 
-        `began` is when the attempt did (time.monotonic), 0 where nobody knows any more.
+        `began` is when the attempt did (time.monotonic), 0 where nobody knows any more or no receiver was asked.
         """
         judged = (
             Judged() if isinstance(verdict, Delivered) else self.doors.classify(verdict.reply, verdict.stage)

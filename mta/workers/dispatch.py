@@ -46,7 +46,7 @@ class Messages(Owner, Protocol):
     def unmakeable(self, work: Work, error: Exception) -> None:
         """The message's content can't be had: it is to be set aside."""
 
-    def attempted(self, item: Item, verdict: Verdict, hop: Hop) -> None:
+    def attempted(self, item: Item, verdict: Verdict, hop: Hop, tried: bool) -> None:
         """An attempt has ended before a session could carry it."""
 
     def unbound(self, item: Item, verdict: Verdict) -> None:
@@ -183,6 +183,8 @@ class Dispatch:
             self._all(
                 [*works, *rest],
                 Deferred(Reply(451, (f"4.3.0 {type(error).__name__}",), local=True), Stage.PREPARE),
+                path,
+                tried=False,
             )
             groups, works = [], []
         finally:
@@ -230,7 +232,7 @@ class Dispatch:
                 return None
             if found.tried and domain == path.partition("|")[2]:
                 self.pause(path, self.plan.unreachable_pause_ms)
-            self._all(works, found.verdict, path)
+            self._all(works, found.verdict, path, found.tried)
             return None
         return self._session(path, found.key, found.opened)
 
@@ -263,10 +265,10 @@ class Dispatch:
         """Many sites refuse a source and none takes its mail: it is left alone for a while."""
         self._task(self.doors.sources.suspend(source, why, BLOCKED_MS))
 
-    def _all(self, works: list[Work], verdict: Verdict, path: str = "") -> None:
+    def _all(self, works: list[Work], verdict: Verdict, path: str, tried: bool) -> None:
         hop = Hop(via=self.plan.pools.name_of(path))
         for work in works:
-            self.messages.attempted(work.item, verdict, hop)
+            self.messages.attempted(work.item, verdict, hop, tried)
 
     # sessions
 

@@ -201,7 +201,14 @@ most = "2s"
                 pass
             time.sleep(0.05)
         logs = {path.name: path.read_text(errors="replace")[-800:] for path in self.folder.glob("*.log")}
-        pytest.fail(f"never: {logs}")
+        found = [self.say(*words) for words in (("queue", "show"), ("queue", "list"), ("site", "list"))]
+        pytest.fail("\n".join(["never:", str(logs), *found, str(self.received())]))
+
+    def say(self, *words: str) -> str:
+        """Return what the command line tells about the queue."""
+        command = [sys.executable, "-m", "mta", *words, "-c", str(self.folder / "keeper.toml")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, cwd=ROOT, check=False)
+        return done.stdout + done.stderr
 
     def all_came(self) -> bool:
         """Whether every recipient's mail has come."""

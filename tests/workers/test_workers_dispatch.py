@@ -3,12 +3,19 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from mta.message import Class, Lane
 from mta.mime.document import Document
+from mta.net.memory import Memory
+from mta.net.resolver import Unroutable
 from mta.queue.control import Control, Gate, Scope
 from mta.queue.lanes import PathDefaults
+from mta.throttle.limits import Limits
+from mta.throttle.reactions import by_class, rule
+from mta.throttle.shaping import Shaping
 from mta.workers.worker import Worker
-from tests.scenarios.conftest import World
+from tests.scenarios.conftest import SOON, World
 from tests.scenarios.peer import Conversation, Peer, until
 
 SITE = "provider"
@@ -278,3 +285,26 @@ async def test_messages_of_one_batch_with_broken_content_cost_no_other(world: Wo
     assert events["bad@example.net"]["event"] == "failed"
     assert events["bad@example.net"]["why"]
     assert receivers(peer) == ["good@example.net"]
+
+
+@pytest.mark.parametrize("asked", [False, True])
+async def test_only_a_receiver_that_was_asked_is_left_alone(world: World, asked: bool) -> None:
+    """A silent resolver is our fault; a host that does not answer is the site's, and its reaction counts it."""
+    peer = await world.peer(listen=not asked)
+    found = world.names["example.net", "MX"]
+    if not asked:
+        world.names["example.net", "MX"] = Unroutable(
+            451, "4.4.3 DNS lookup of example.net MX failed: LifetimeTimeout"
+        )
+    rest = rule("r", {"class": "network", "count": 1, "suspend": "1h", "alarm": True})
+    shaping = Shaping(Limits(connections=1), reactions={"*": by_class([rest])})
+    await world.put("jo@example.net")
+    worker = await world.start(schedule=SOON, shaping=shaping)
+    worker.doors.resolver.memory = Memory(failure_ttl=0.0)
+    await world.events(1, "deferred")
+    if asked:
+        await world.events(1, "suspended")
+        assert not peer.messages
+        return
+    world.names["example.net", "MX"] = found
+    await world.events(1, "delivered")
