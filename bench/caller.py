@@ -7,7 +7,7 @@ import asyncio
 import json
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import click
@@ -89,7 +89,7 @@ class Caller:
             10_500,
         )
 
-    def content(self, work: Work) -> Made:
+    def content(self, work: Work, behind: Sequence[Work] = ()) -> Made:
         number = cast(int, work.item)
         return Made([HEAD % (number, number), self.body], True)
 

@@ -159,7 +159,7 @@ async def measure(
 @click.command(context_settings={"show_default": True})
 @click.option("--rounds", default=3)
 @click.option("--only", multiple=True, help="Cases to measure besides base and small.")
-@click.option("--large", is_flag=True, help="10,000,000 queued as well: half an hour.")
+@click.option("--large", is_flag=True, help="10,000,000 queued as well: some minutes more.")
 @click.option("--quick", is_flag=True, help="Small amounts, one round.")
 @click.option("--json", "as_json", is_flag=True)
 def main(rounds: int, only: tuple[str, ...], large: bool, quick: bool, as_json: bool) -> None:

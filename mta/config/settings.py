@@ -125,6 +125,9 @@ class Dkim:
     directory: A[str, "keys as <domain>/<selector>.pem; a relative path lies in the state directory"] = "dkim"
     require: A[bool, "send nothing from a domain that has no key"] = False
     expire: A[Duration, Bounds(0, 400 * 86400), "life of a signature (x=); 0 = without end"] = 7 * 86400.0
+    multibuffer: A[
+        bool, "sign up to eight messages in one call where the processor can (extra multibuffer)"
+    ] = True
 
 
 @dataclass(frozen=True, slots=True)

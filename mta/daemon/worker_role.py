@@ -3,10 +3,12 @@
 import asyncio
 import logging
 import socket
+import sys
 import time
 from collections import Counter
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from mta.config.settings import Settings
@@ -14,6 +16,7 @@ from mta.daemon import assemble, assemble_tls
 from mta.daemon.assemble import Queueing
 from mta.daemon.presence import LOOK_SECONDS, Presence
 from mta.daemon.watch import Watch
+from mta.dkim import multibuffer
 from mta.maillog import MailLog
 from mta.metrics.meter import Meter
 from mta.net.mtasts import StsPolicies
@@ -200,6 +203,9 @@ async def worker(settings: Settings, name: str, queueing: Queueing, *, courier: 
     watch = Watch(Meter(time.time()), log)
     rules = assemble.classifier()
     sts = assemble_tls.sts_policies(settings, resolver, client, keys)
+    signing = multibuffer.load(Path(sys.prefix, "lib")) if settings.dkim.multibuffer and not courier else None
+    if signing is not None:
+        _log.info("RSA signatures are made up to %d in one call", multibuffer.LANES)
     workers, journals = [], []
     for shard in range(keys.shards):
         queue = Queue(client, keys, shard)
@@ -228,6 +234,7 @@ async def worker(settings: Settings, name: str, queueing: Queueing, *, courier: 
             told=watch.told,
             stops=Stops(suppressions) if settings.suppression.check_before_attempt else None,
             sources=Sources(Control(client, keys)),
+            multibuffer=signing,
         )
         workers.append(Worker(assemble.plan(settings, here, courier=courier), doors))
     role = Working(workers, journals, keyring, queueing, watch, sts)

@@ -9,7 +9,7 @@ import re
 from binascii import b2a_base64
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from mta.address import AddressError, domain_of
+from mta.dkim.multibuffer import Parts, parts_of
 from mta.dkim.selection import Selected, select
 
 Algorithm = Literal["rsa-sha256", "ed25519-sha256"]
@@ -35,13 +36,23 @@ class KeyFault(ValueError):
     """A key can't be used; the message names domain, selector and the cure, never the key."""
 
 
+class Unsealed(NamedTuple):
+    """A signature field that lacks its signature: the canonical `data` to be signed, and what stands around it."""
+
+    signer: "Signer"
+    data: bytes
+    text: bytes
+
+
 class Signer:
     """Signs for one domain and selector; holds the private key, and does not show it.
 
     `algorithm` is the a= value. Safe to use from several threads.
     """
 
-    __slots__ = ("_head", "_head_relaxed", "_key", "_rsa", "algorithm", "domain", "identity", "selector")
+    __slots__ = (
+        "_head", "_head_relaxed", "_key", "_parts", "_rsa", "_whole", "algorithm", "domain", "identity", "selector",
+    )  # fmt: skip
 
     def __init__(
         self, domain: str, selector: str, key: RSAPrivateKey | Ed25519PrivateKey, identity: str = ""
@@ -52,6 +63,8 @@ class Signer:
         self.algorithm: Algorithm = "rsa-sha256" if isinstance(key, RSAPrivateKey) else "ed25519-sha256"
         self._key = key
         self._rsa = key if isinstance(key, RSAPrivateKey) else None
+        self._whole = self._rsa  # until its parts are asked for
+        self._parts: Parts | None = None
         tags = [f"v=1; a={self.algorithm}; c=relaxed/simple;", f"d={domain};", f"s={selector};"]
         if identity:
             tags.append(f"i={identity};")
@@ -77,6 +90,11 @@ class Signer:
 
     def seal(self, selected: Selected, body_hash: bytes, t: int, x: int | None = None) -> bytes:
         """As `sign`, over fields that were selected before, so that several signers share that work."""
+        one = self.unsealed(selected, body_hash, t, x)
+        return sealed(one, self.raw(one.data))
+
+    def unsealed(self, selected: Selected, body_hash: bytes, t: int, x: int | None = None) -> Unsealed:
+        """As `seal`, but for the signature itself, so that signatures of several messages are made together."""
         if len(body_hash) != 32:
             raise ValueError(f"body_hash is a SHA-256 digest of 32 octets, got {len(body_hash)}")
         if x is None:
@@ -90,9 +108,13 @@ class Signer:
         data = b"%b%b %b %b; bh=%b; b=" % (
             selected.data, self._head_relaxed, times, selected.names_relaxed, bh,
         )  # fmt: skip
-        text = b2a_base64(self.raw(data), newline=False)
-        b = b"\r\n ".join([text[at : at + _B64_LINE] for at in range(0, len(text), _B64_LINE)])
-        return b"%b\r\n %b\r\n %b;\r\n bh=%b;\r\n b=%b\r\n" % (self._head, times, selected.names, bh, b)
+        return Unsealed(self, data, b"%b\r\n %b\r\n %b;\r\n bh=%b;" % (self._head, times, selected.names, bh))
+
+    def parts(self) -> Parts | None:
+        """Return the private key as `multibuffer` reads it; None when it can't serve it."""
+        if self._whole is not None:
+            self._parts, self._whole = parts_of(self._whole), None
+        return self._parts
 
     def raw(self, data: bytes) -> bytes:
         """Return the bare signature over the canonical header data."""
@@ -110,6 +132,13 @@ class Signer:
         else:
             data = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
         return base64.b64encode(data).decode("ascii")
+
+
+def sealed(one: Unsealed, signature: bytes) -> bytes:
+    """Return the whole folded field, with its CRLF."""
+    text = b2a_base64(signature, newline=False)
+    b = b"\r\n ".join([text[at : at + _B64_LINE] for at in range(0, len(text), _B64_LINE)])
+    return b"%b\r\n b=%b\r\n" % (one.text, b)
 
 
 def load(domain: str, selector: str, pem: bytes, identity: str = "") -> Signer:

@@ -7,8 +7,6 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
-from email.utils import format_datetime
 
 import msgspec
 
@@ -27,6 +25,7 @@ from mta.workers import prepare
 from mta.workers.answers import Answers
 from mta.workers.contents import ContentGone
 from mta.workers.dispatch import Dispatch
+from mta.workers.making import Making
 from mta.workers.outcome import REPLY_TEXT, Hop, Judged
 from mta.workers.plan import Doors, Plan
 from mta.workers.session import Session, Work
@@ -68,8 +67,7 @@ class Delivery:
         self.blocked = Blocked()
         self.warming = Warming()
         self.dispatch = Dispatch(plan, doors, self, pause, wake)
-        self._second = 0
-        self._date = ""
+        self._making = Making(doors)
         self._bad: list[
             tuple[str, str, str, str, str]
         ] = []  # tenant, address, reason to suppress, reply, campaign
@@ -131,22 +129,10 @@ class Delivery:
         work.began = time.monotonic()
         return prepare.envelope(work, work.item, work.content, self.doors.tokens, now // 1000)
 
-    def content(self, work: Work) -> prepare.Made | None:
-        """The whole message; None when it can't be made (it is settled here)."""
-        now = int(time.time())
-        if now != self._second:
-            self._second = now
-            self._date = format_datetime(datetime.fromtimestamp(now, UTC))
-        assert work.content is not None
-        # Should this message kill the process, the journal names it (promise P7).
-        self.doors.journal.making(work.item.id)
-        began = time.perf_counter()
+    def content(self, work: Work, behind: Sequence[Work] = ()) -> prepare.Made | None:
+        """The whole message; None when it can't be made (it is settled here). Some of `behind` may be made with it."""
         try:
-            made = prepare.message(
-                work.item, work.content, self.doors.tokens, now, self._date, self.plan.signature_seconds
-            )
-            self.doors.timed("prepare_seconds", time.perf_counter() - began)
-            return made
+            return self._making.make(work, behind, self.plan.signature_seconds)
         except UNMAKEABLE as error:
             self._unsigned(error)
             self.unsendable(work, str(error))
@@ -154,8 +140,6 @@ class Delivery:
             # A fault of ours: it costs this message, not the session's whole batch and not the worker.
             _log.exception("a message could not be made: %s", work)
             self.unsendable(work, f"the engine failed on it: {type(error).__name__}")
-        finally:
-            self.doors.journal.made()
         return None
 
     def unmakeable(self, work: Work, error: Exception) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from mta.dkim.multibuffer import MultiBuffer
 from mta.net.connect import Contexts, Dialling, Opened
 from mta.net.policies import Policies
 from mta.net.resolver import Resolver
@@ -99,3 +100,4 @@ class Doors:
     stops: Stops | None = None  # None: lists are read at submission alone
     transcript: Transcribing | None = None  # None: nobody looks at what is said
     sources: Sources = field(default_factory=Sources)
+    multibuffer: MultiBuffer | None = None  # None: signatures are made one at a time

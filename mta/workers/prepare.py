@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mta.bounce import verp
+from mta.dkim.key import Signer
 from mta.dkim.sign import sign_all
 from mta.message import Flag
 from mta.mime.compiled import Compiled
-from mta.mime.document import Person, Urls
+from mta.mime.document import Person, Rendered, Urls
 from mta.mime.mailing import NULL_SENDER
 from mta.mime.raw import RawContent, render_raw
 from mta.queue.codec import Item
@@ -27,6 +28,14 @@ class Made(NamedTuple):
     """A whole message; `clean`: it was encoded by us, so no line of it can need a check or a second dot."""
 
     parts: list[bytes]
+    clean: bool
+
+
+class Draft(NamedTuple):
+    """A message but for its signatures: what `signers`, none for one that is to stay unsigned, are to sign."""
+
+    rendered: Rendered
+    signers: Sequence[Signer]
     clean: bool
 
 
@@ -51,10 +60,19 @@ def message(item: Item, content: Content, keys: Keys, now: int, date: str, expir
     `now` in seconds since 1970, `date` the same instant as an RFC 5322 date, `expire` seconds until the
     signature ends (None: never). Raises ContentError when the values do not fit the template.
     """
+    one = draft(item, content, keys, now, date)
+    end = None if expire is None else now + expire
+    fields = one.rendered.fields
+    return whole(one, sign_all(fields, one.rendered.body_hash, one.signers, now, end) if one.signers else ())
+
+
+def draft(item: Item, content: Content, keys: Keys, now: int, date: str) -> Draft:
+    """Return the message as it is before it is signed; arguments and errors are those of `message`."""
     mailing, record, compiled = content.mailing, item.record, content.compiled
     name = mailing.message_id or record.name
     mid = f"<{name}.{mailing.tenant}@{mailing.from_domain}>"
     content.made += 1
+    signers: Sequence[Signer] = content.signers
     if isinstance(compiled, Compiled):
         urls, extra = _links(item, content, compiled, keys, now // DAY)
         person = Person(record.rcpt, record.to_name, record.values)
@@ -63,12 +81,14 @@ def message(item: Item, content: Content, keys: Keys, now: int, date: str, expir
     else:
         rendered = render_raw(compiled, date, mid, _marked(item, content, keys, now // DAY))
         clean = False
-    signers = content.signers
-    if not signers or (isinstance(compiled, RawContent) and compiled.signed_by(mailing.from_domain)):
-        return Made([*rendered.fields, b"\r\n", *rendered.body], clean)
-    end = None if expire is None else now + expire
-    signatures = sign_all(rendered.fields, rendered.body_hash, signers, now, end)
-    return Made([*signatures, *rendered.fields, b"\r\n", *rendered.body], clean)
+        if compiled.signed_by(mailing.from_domain):
+            signers = ()
+    return Draft(rendered, signers, clean)
+
+
+def whole(one: Draft, signatures: Sequence[bytes]) -> Made:
+    """Return a message with its signatures, which stand before all fields."""
+    return Made([*signatures, *one.rendered.fields, b"\r\n", *one.rendered.body], one.clean)
 
 
 def _links(

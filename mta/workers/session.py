@@ -269,7 +269,7 @@ class Session(asyncio.Protocol):
                 self.last_word = happening.reply
 
     def _send_content(self, work: Work) -> None:
-        made = self.owner.content(work)
+        made = self.owner.content(work, self.waiting)
         happenings: list[Happening]
         if made is None:
             for other in work.others:

@@ -1,5 +1,6 @@
 """A taken message on its way, and what its session asks of those who know what becomes of it."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from mta.queue.codec import Item
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 class Work:
     """One taken message on its way through a session."""
 
-    __slots__ = ("began", "content", "item", "others", "settled", "until")
+    __slots__ = ("began", "content", "item", "made", "others", "settled", "until")
 
     def __init__(self, item: Item, content: Content | None = None, until: float = 0.0) -> None:
         self.item = item
@@ -24,6 +25,7 @@ class Work:
         self.until = until
         self.settled = False  # it has a result already: what the session says later is not asked for
         self.began = 0.0  # when its envelope was offered (time.monotonic)
+        self.made: Made | None = None  # ahead of its turn, together with the one before it
         self.others: tuple[Work, ...] = ()  # recipients of the same message, in the same transaction
 
     def __repr__(self) -> str:
@@ -39,8 +41,11 @@ class Owner(Protocol):
     def envelope(self, work: Work) -> Envelope | None:
         """The envelope to offer; None when the owner has settled the message itself."""
 
-    def content(self, work: Work) -> Made | None:
-        """The whole message; None when it can't be made (the owner has settled it)."""
+    def content(self, work: Work, behind: Sequence[Work] = ()) -> Made | None:
+        """The whole message; None when it can't be made (the owner has settled it).
+
+        `behind` wait for their turn on the same session: they may be made at the same time.
+        """
 
     def unsendable(self, work: Work, why: str) -> None:
         """The message must not reach the wire: it is to be set aside."""

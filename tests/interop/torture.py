@@ -1,5 +1,6 @@
 """Messages that have broken mail systems, and their journey: from a worker's hands to a real server's disk."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from mta.net.resolver import Answer
@@ -64,8 +65,8 @@ async def survives(
     sent: dict[bytes, bytes] = {}
     make = worker.delivery.content
 
-    def content(work: Work) -> Any:
-        made = make(work)
+    def content(work: Work, behind: Sequence[Work] = ()) -> Any:
+        made = make(work, behind)
         assert made is not None, work
         whole = b"".join(made.parts)
         sent[name_of(whole)] = whole
