@@ -15,6 +15,8 @@ $(VENV)/ready: pyproject.toml
 	@$(PYTHON) -m venv $(VENV) || \
 	  { echo "no virtual environment could be made; apt-get install python3-venv" >&2; exit 69; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[embedded,dev]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[multibuffer]' || \
+	  echo "without the extra multibuffer: signatures are made one at a time, and its tests skip" >&2
 	@touch $@
 
 demo: $(VENV)/ready  ## the whole engine at work on loopback, in under 90 s

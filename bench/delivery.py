@@ -42,6 +42,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
     # TLS 1.3 with a handshake for each connection, of 100 messages each (workers.messages_per_connection).
     "tls": {"receiver": "sink", "sink": ("--tls",), "settings": {"net": {"tls": "opportunistic"}}},
+    # As on a processor that signs one message at a time.
+    "alone": {"settings": {"dkim": {"multibuffer": False}}},
     "100k": {"receiver": "sink", "html_bytes": 88_000},
     "plain": {"receiver": "sink"},  # what the others differ from: the same receiver, doing nothing special
 }
@@ -228,7 +230,12 @@ def run_once(options: Options, *, half: bool = True) -> dict[str, Any]:
         "schema": SCHEMA,
         "machine": machine(),
         "options": asdict(options),
-        "rsa_us": {"readings": unit.readings, "unit": unit.unit, "drift": unit.drift},
+        "rsa_us": {
+            "readings": unit.readings,
+            "unit": unit.unit,
+            "drift": unit.drift,
+            "together": unit.together(),
+        },
         "rate": whole["rate"],
         "cpu_us_per_message": whole["cpu_us_per_message"],
         "ratio": whole["cpu_us_per_message"] / unit.unit,

@@ -16,6 +16,7 @@ LIMIT_SECONDS = 1800
 STEPS: dict[str, list[str]] = {
     "start": ["-m", "bench.start", "--json"],
     "delivery": ["-m", "bench.delivery", "--json"],
+    "delivery-alone": ["-m", "bench.delivery", "--variant", "alone", "--json"],
     "delivery-double": ["-m", "bench.delivery", "--double", "--messages", "20000", "--json"],
     "delivery-unsigned": ["-m", "bench.delivery", "--unsigned", "--json"],
     "delivery-two-workers": ["-m", "bench.delivery", "--workers", "2", "--json"],
