@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from mta.dkim import multibuffer
+from mta.workers import library
 
 SIGNATURES = 2000
 CALLS = 80
@@ -65,8 +66,8 @@ class RsaUnit:
 
     def together(self) -> float | None:
         """Return what a signature costs when eight are made at once, each verified; None where that can't be had."""
-        library, parts = multibuffer.load(Path(sys.prefix, "lib")), multibuffer.parts_of(self._key)
-        if library is None or parts is None:
+        wide, parts = library.load(Path(sys.prefix, "lib")), multibuffer.parts_of(self._key)
+        if wide is None or parts is None:
             return None
         series = []
         for round_ in range(3):
@@ -75,7 +76,7 @@ class RsaUnit:
                 digests = [
                     sha256(b"%d %d %d" % (round_, number, lane)).digest() for lane in range(multibuffer.LANES)
                 ]
-                library.sign(digests, [parts] * multibuffer.LANES)
+                wide.sign(digests, [parts] * multibuffer.LANES)
             series.append((time.process_time() - began) / (CALLS * multibuffer.LANES) * 1e6)
         return statistics.median(series)
 

@@ -16,7 +16,7 @@ from mta.daemon import assemble, assemble_tls
 from mta.daemon.assemble import Queueing
 from mta.daemon.presence import LOOK_SECONDS, Presence
 from mta.daemon.watch import Watch
-from mta.dkim import multibuffer
+from mta.dkim.multibuffer import LANES
 from mta.maillog import MailLog
 from mta.metrics.meter import Meter
 from mta.net.mtasts import StsPolicies
@@ -28,6 +28,7 @@ from mta.queue.lanes import Queue
 from mta.queue.link import QueueDown, QueueFull
 from mta.queue.tlsbook import ReportBook
 from mta.queue.wake import Bell
+from mta.workers import library
 from mta.workers.contents import Contents
 from mta.workers.journal import Journal
 from mta.workers.keyring import Keyring
@@ -203,9 +204,9 @@ async def worker(settings: Settings, name: str, queueing: Queueing, *, courier: 
     watch = Watch(Meter(time.time()), log)
     rules = assemble.classifier()
     sts = assemble_tls.sts_policies(settings, resolver, client, keys)
-    signing = multibuffer.load(Path(sys.prefix, "lib")) if settings.dkim.multibuffer and not courier else None
+    signing = library.load(Path(sys.prefix, "lib")) if settings.dkim.multibuffer and not courier else None
     if signing is not None:
-        _log.info("RSA signatures are made up to %d in one call", multibuffer.LANES)
+        _log.info("RSA signatures are made up to %d in one call", LANES)
     workers, journals = [], []
     for shard in range(keys.shards):
         queue = Queue(client, keys, shard)

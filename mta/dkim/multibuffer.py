@@ -8,7 +8,6 @@ gets no MultiBuffer, or None for a key, and signs one at a time.
 
 import ctypes
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -17,8 +16,6 @@ LANES: Final = 8
 LEAST: Final = {2048: 4, 3072: 7, 4096: 5}
 """By size of key: one lane costs as much as eight, which cost what three signatures of 2048 bits do one by one."""
 _NAMES: Final = {2048: "2K", 3072: "3K", 4096: "4K"}
-_LIBRARY: Final = "libcrypto_mb.so.13"  # the ABI that this module speaks
-_RUNTIME: Final = ("libintlc.so.5", "libirng.so", "libimf.so", "libsvml.so")
 _PUBLIC: Final = 65537
 _ALGORITHM: Final = {2048: 1, 3072: 2, 4096: 3}  # enum MBX_ALGO
 # RFC 8017 section 9.2: EMSA-PKCS1-v1_5 with the DER prefix of a SHA-256 digest.
@@ -65,7 +62,7 @@ def parts_of(key: RSAPrivateKey) -> Parts | None:
 
 
 class MultiBuffer:
-    """The library, loaded. For one thread: its lanes are used again by the next call."""
+    """The library, loaded (mta.workers.library). For one thread: its lanes are used again by the next call."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self._private = library.mbx_rsa_private_crt_mb8
@@ -73,7 +70,9 @@ class MultiBuffer:
         self._methods: dict[int, tuple[ctypes.c_void_p, ctypes.c_void_p]] = {}
         most = 0
         for bits, name in _NAMES.items():
-            if not library.mbx_get_algo_info(_ALGORITHM[bits]) & LANES:
+            info = library.mbx_get_algo_info
+            info.restype = ctypes.c_uint64
+            if not info(_ALGORITHM[bits]) & LANES:
                 continue
             pair = []
             for kind in ("private_crt", "pub65537"):
@@ -130,16 +129,3 @@ class MultiBuffer:
             else None
             for lane, block in enumerate(blocks)
         ]
-
-
-def load(folder: Path) -> MultiBuffer | None:
-    """Return the library that pip put into a folder (`lib` of an environment); None where it or the processor lacks."""
-    try:
-        for name in _RUNTIME:
-            ctypes.CDLL(str(folder / name))
-        library = ctypes.CDLL(str(folder / _LIBRARY))
-        library.mbx_get_algo_info.restype = ctypes.c_uint64
-        found = MultiBuffer(library)
-    except (OSError, AttributeError):
-        return None
-    return found if found.serves(2048) else None

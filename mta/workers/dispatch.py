@@ -180,12 +180,8 @@ class Dispatch:
             # A fault of ours or of this machine (no descriptors left): it must not keep what was taken.
             _log.exception("no session for %s", path)
             rest = [work for _, more in groups for work in more]
-            self._all(
-                [*works, *rest],
-                Deferred(Reply(451, (f"4.3.0 {type(error).__name__}",), local=True), Stage.PREPARE),
-                path,
-                tried=False,
-            )
+            fault = Reply(451, (f"4.3.0 {type(error).__name__}",), local=True)
+            self._all([*works, *rest], Deferred(fault, Stage.PREPARE), path, tried=False)
             groups, works = [], []
         finally:
             self.opening -= fresh

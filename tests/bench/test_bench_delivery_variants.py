@@ -51,5 +51,5 @@ def test_a_variant_is_what_the_options_say(monkeypatch: pytest.MonkeyPatch) -> N
         assert result.exit_code == 0, result.output
         options = json.loads(result.stdout)["options"]
         assert (options["variant"], options["workers"], options["messages"]) == (variant, 2, 5_000)
-        assert options["receiver"] == "sink"
+        assert options["receiver"] == ("smtp-sink" if variant == "alone" else "sink")
     assert seen[0].settings == {"limits": {"connections": 10}, "workers": {"sessions": 500}}

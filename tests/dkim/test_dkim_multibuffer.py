@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from mta.dkim.generate import generate
 from mta.dkim.key import Signer, load
 from mta.dkim.multibuffer import LANES, LEAST, MultiBuffer, Parts, padded, parts_of
-from mta.dkim.multibuffer import load as load_library
 from mta.dkim.selection import select
 from mta.dkim.sign import sign_all
 from mta.dkim.together import Unsigned, sign_together
+from mta.workers.library import load as load_library
 
 T, X = 1_700_000_000, 1_700_604_800
 LIBRARY = load_library(Path(sys.prefix, "lib"))
