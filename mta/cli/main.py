@@ -18,6 +18,7 @@ from mta.cli.campaign_show import campaign_list, campaign_show
 from mta.cli.campaign_submit import campaign_submit
 from mta.cli.completion import VARIABLE, completion
 from mta.cli.dkim import dkim
+from mta.cli.doctor import doctor
 from mta.cli.erase import erase
 from mta.cli.events import events
 from mta.cli.evidence import tenant_evidence
@@ -122,6 +123,7 @@ for command in (export, import_):
 for command in (
     status,
     top,
+    doctor,
     run,
     demo,
     check_config,

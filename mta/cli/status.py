@@ -13,6 +13,7 @@ from mta.cli.options import config_option, json_option, server_of
 
 if TYPE_CHECKING:
     from mta.cli.door import Door
+    from mta.config.settings import Settings
     from mta.queue.health import Health
     from mta.queue.overview import Glance
     from mta.queue.roll import Present
@@ -47,7 +48,7 @@ async def _status(config: Path | None, as_json: bool) -> int:
         glance = await overview(opened).glance()
         judged = health(glance)
         redis = await _redis(opened)
-    tests = test_settings(opened)
+    tests = for_tests(opened.settings)
     if as_json:
         document = as_document(glance, judged)
         document["redis"] |= redis
@@ -69,9 +70,9 @@ async def _redis(opened: "Door") -> dict[str, str]:
         return {"unsafe": str(error)}
 
 
-def test_settings(opened: "Door") -> list[str]:
+def for_tests(settings: "Settings") -> list[str]:
     """Return the settings in force that belong to tests alone, as name = value."""
-    net = opened.settings.net
+    net = settings.net
     found = []
     if net.smtp_port != 25:
         found.append(f"net.smtp_port = {net.smtp_port}")

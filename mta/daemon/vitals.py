@@ -158,10 +158,21 @@ class Vitals:
 
     def _certificates(self) -> Series:
         found: Series = {}
-        for name in (self.settings.redis.tls_ca,):
-            if name and (left := seconds_left(Path(name), time.time())) is not None:
-                found[(Path(name).name,)] = left
+        for _, path in certificates(self.settings):
+            if (left := seconds_left(path, time.time())) is not None:
+                found[(path.name,)] = left
         return found
+
+
+def certificates(settings: Settings) -> list[tuple[str, Path]]:
+    """Return the certificates of the settings, with the setting that names each."""
+    named = {
+        "inbound.certificate": settings.inbound.certificate,
+        "web.certificate": settings.web.certificate,
+        "redis.tls_ca": settings.redis.tls_ca,
+        "net.tls_authorities": settings.net.tls_authorities,
+    }
+    return [(name, Path(path)) for name, path in named.items() if path]
 
 
 async def answers(ping: Callable[[], Any]) -> str:

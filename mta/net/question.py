@@ -48,8 +48,8 @@ class Unroutable(Exception):
 class Answer:
     """What the DNS says: `values` of one type, or none; how long that holds, in seconds.
 
-    A value is (preference, host) for MX, (0, address) for A and AAAA, (0, text) for TXT and (0, "3 1 1 hex") for
-    TLSA, where a record that can't be read or is beyond all measure is (0, "").
+    A value is (preference, host) for MX, (0, host) for PTR, (0, address) for A and AAAA, (0, text) for TXT and
+    (0, "3 1 1 hex") for TLSA, where a record that can't be read or is beyond all measure is (0, "").
     """
 
     values: Values
@@ -138,6 +138,8 @@ def values(records: dns.rrset.RRset | None) -> Values:
         return tuple(
             (0, b"".join(one.strings).decode("latin-1")[:MOST_TEXT]) for one in records[:MOST_RECORDS]
         )
+    if kind == dns.rdatatype.PTR:
+        return tuple((0, _host(one.target)) for one in records[:MOST_RECORDS])
     if kind == dns.rdatatype.TLSA:
         return tuple(
             (

@@ -12,6 +12,8 @@ from click.testing import CliRunner, Result
 
 from mta.archive.archive import Archive
 from mta.cli.main import main
+from mta.demo.nameserver import Nameserver
+from mta.demo.zone import Zone
 from mta.event import event
 from mta.ingest.expander import Expander
 from mta.ingest.ingest import Ingest
@@ -246,3 +248,22 @@ def mailing(tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
 def lines() -> Callable[[Result], list[dict[str, Any]]]:
     """Reads the JSON lines of a command's output."""
     return lambda result: [json.loads(line) for line in result.stdout.splitlines()]
+
+
+@pytest.fixture
+def zone() -> Zone:
+    """What the name server says; it also answers for addresses."""
+    return Zone(origins=("test", "example", "arpa"))
+
+
+@pytest.fixture
+def name_server(zone: Zone) -> Iterator[int]:
+    """The port of a name server that answers from the zone."""
+    loop, server = asyncio.new_event_loop(), Nameserver(zone)
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
+    asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+    loop.close()

@@ -1,40 +1,19 @@
 """`mta dkim check` against a real name server: what is published, what is not, and a server that is silent."""
 
-import asyncio
 import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from mta.cli.main import main
-from mta.demo.nameserver import Nameserver
 from mta.demo.zone import Fault, Zone
 from mta.dkim.generate import generate
 from mta.dkim.key import load
 from mta.dkim.record import dns_name, dns_record, txt_strings
 
 Check = Callable[..., Result]
-
-
-@pytest.fixture
-def zone() -> Zone:
-    return Zone()
-
-
-@pytest.fixture
-def name_server(zone: Zone) -> Iterator[int]:
-    """The port of a name server that answers from the zone."""
-    loop, server = asyncio.new_event_loop(), Nameserver(zone)
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    yield asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
-    asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
-    loop.close()
 
 
 @pytest.fixture
