@@ -90,6 +90,10 @@ class MailLog:
         self.fault = ""
         self._waiting.clear()
 
+    def change(self, *, form: str, redact: bool) -> None:
+        """Write the lines to come in another form."""
+        self._json, self._redact = form == "json", redact
+
     def reopen(self) -> None:
         """Flush, then open the path anew: after a rotation has moved the file away."""
         self.flush()

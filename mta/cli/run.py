@@ -106,7 +106,15 @@ def _written(value: object) -> str:
 
 def _faults(found: "Loaded") -> list[str]:
     """Return what only the file system can tell."""
+    from mta.config.load import ConfigError
+    from mta.daemon.exits import Stop
+    from mta.daemon.reloading import check
+
     settings, out = found.settings, []
+    try:
+        check(settings)
+    except (ConfigError, Stop) as error:
+        out.append(str(error))
     for name, path in (
         ("redis.password_file", settings.redis.password_file),
         ("redis.tls_ca", settings.redis.tls_ca),

@@ -30,7 +30,8 @@ from mta.throttle.shaping import Shaping
 from mta.verdict import Stage
 from mta.workers.contents import HostNames
 from mta.workers.outcome import Judged
-from mta.workers.plan import Plan
+from mta.workers.plan import Doors, Plan
+from mta.workers.stops import Stops
 
 
 @dataclass(slots=True)
@@ -121,6 +122,18 @@ def warming(settings: Settings) -> WarmUpPlan:
     """Return the sources that are warmed up, and the providers that have a ladder of their own with each."""
     rules = shaping(settings)
     return WarmUpPlan(pools(settings).warming, sorted({*rules.providers, *rules.own}))
+
+
+def stops(settings: Settings, lists: Suppressions) -> Stops | None:
+    """Return what looks lists up before each attempt; None: they are read at submission alone."""
+    return Stops(lists) if settings.suppression.check_before_attempt else None
+
+
+def follow(doors: Doors, settings: Settings) -> None:
+    """Have a running worker's doors keep to other settings."""
+    doors.contents.hosts, doors.contents.signed_only = hosts(settings), settings.dkim.require
+    doors.stops = stops(settings, doors.suppressions)
+    doors.suppressions.sealing = settings.suppression.keep_addresses
 
 
 def resolver(settings: Settings) -> Resolver:

@@ -37,6 +37,13 @@ def guard(settings: Settings, client: Client, keys: Keys) -> Guard | None:
 
 
 def reload(keeper: Keeper, settings: Settings) -> None:
-    """Let a running guard judge by new thresholds; whether there is one is settled at the start."""
-    if keeper.doors.guard is not None:
-        keeper.doors.guard.settings = plan(settings)
+    """Let a running guard judge by new thresholds, begin to, or stop; what it holds stays held."""
+    doors = keeper.doors
+    if not settings.guard.on:
+        doors.guard = None
+    elif doors.guard is not None:
+        doors.guard.settings = plan(settings)
+    else:
+        doors.guard = guard(settings, doors.campaigns.client, doors.campaigns.keys)
+        if doors.guard is not None:
+            doors.guard.counted = keeper.counted

@@ -101,6 +101,11 @@ def reports(settings: Settings, name: str, resolver: Resolver, client: Client, k
     return TlsReports(f"{socket.gethostname()}.{name}", reporting(settings), doors)
 
 
+def authorities(settings: Settings) -> None:
+    """Look whether the file of authorities can be used; raise Stop as `secured` does."""
+    _contexts(settings)
+
+
 def web_context(settings: Settings) -> ssl.SSLContext:
     """Return the context of HTTPS to receiving domains' web servers; raise Stop as `secured` does."""
     try:
@@ -127,6 +132,12 @@ def receiving(certificate: str, setting: str = "inbound.certificate") -> ssl.SSL
     if not certificate:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    show(context, certificate, setting)
+    return context
+
+
+def show(context: ssl.SSLContext, certificate: str, setting: str) -> None:
+    """Have a listener's context show this certificate from its next handshake on; raise Stop as `receiving` does."""
     try:
         context.load_cert_chain(certificate)
     except OSError as error:  # ssl.SSLError is one
@@ -134,4 +145,3 @@ def receiving(certificate: str, setting: str = "inbound.certificate") -> ssl.SSL
             "holds no private key with its certificate" if isinstance(error, ssl.SSLError) else error.strerror
         )
         raise Stop(CONFIG, f"`{setting}` {certificate} {why}; give a PEM file of both") from error
-    return context

@@ -28,6 +28,10 @@ class Attendance:
             role, name, socket.gethostname(), os.getpid(), __version__, int(time.time() * 1000)
         )
 
+    def refuse(self, why: str) -> None:
+        """Say with the next sign, which is due at once, why the configuration read last is not used; empty: it is."""
+        self.refused, self._due = why, 0.0
+
     async def sign(self, *more: str) -> None:
         """Sign when it is due; `more` are faults that the caller knows of. Never raises."""
         now = time.monotonic()

@@ -16,19 +16,20 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from mta.config.load import ConfigError
 from mta.config.settings import Settings
 from mta.daemon import assemble, credentials, logs, loop
 from mta.daemon.exits import CONFIG, SOFTWARE, Stop
 from mta.daemon.measured import script_names
 from mta.daemon.metrics_page import MetricsPage
 from mta.daemon.notify import notify, reloading
+from mta.daemon.reloading import Again, why
 from mta.daemon.roles import Role, build
 from mta.daemon.vitals import Vitals
 from mta.daemon.yielding import give_way
 from mta.metrics.meter import joined
 
 SNAPSHOT_SECONDS = 2.0
+_log = logging.getLogger("mta")
 
 # Read where the code is: in the process that all roles are forked from. A role that starts again after an upgrade has
 # been installed below a running engine must not meet other files than its code knows.
@@ -52,18 +53,20 @@ def _call(name: str) -> None:
         Path("/proc/self/comm").write_text(f"mta-{name}"[:15])
 
 
-def run(settings: Settings, role: str, name: str, url: str, pipe: Connection | None) -> int:
-    """Run a role until it is told to stop; return its exit code."""
+def run(
+    settings: Settings, role: str, name: str, url: str, pipe: Connection | None, again: Again | None = None
+) -> int:
+    """Run a role until it is told to stop; return its exit code. `again`: a role without a supervisor reads itself."""
     give_way(role)
     logs.configure(settings.log.level, settings.log.format, name)
     faulthandler.enable()  # systemd's watchdog ends a hung process with SIGABRT: the log then shows where it hung
     try:
-        return loop.run(_run(_with_credentials(settings), role, name, url, pipe))
+        return loop.run(_run(settings, role, name, url, pipe, again))
     except Stop as stop:
         print(f"mta {name}: {stop.line}", file=sys.stderr)
         return stop.code
     except Exception:
-        logging.getLogger("mta").exception("a bug ended this process")
+        _log.exception("a bug ended this process")
         return SOFTWARE
 
 
@@ -74,8 +77,11 @@ def _with_credentials(settings: Settings) -> Settings:
         raise Stop(CONFIG, f"the credentials systemd passes can't be used: {error}") from error
 
 
-async def _run(settings: Settings, role: str, name: str, url: str, pipe: Connection | None) -> int:
+async def _run(
+    given: Settings, role: str, name: str, url: str, pipe: Connection | None, again: Again | None
+) -> int:
     here = asyncio.get_running_loop()
+    settings = _with_credentials(given)
     built: Role = await build(settings, role, name, url)
     vitals = Vitals(settings, role, name, built)
     # What is here now stays: the collector need not look at it again and again, and garbage in cycles is rare.
@@ -93,18 +99,37 @@ async def _run(settings: Settings, role: str, name: str, url: str, pipe: Connect
         else:
             os._exit(0)  # asked twice: what is in flight is recovered by the next life
 
-    def reload(fresh: Settings | None) -> None:
+    def refused(said: str) -> None:
+        """Go on with the settings before: said in the log, on the page, on the roll, to the supervisor."""
+        if said:
+            _log.error("the new configuration is not used: %s", said)
+        vitals.refused(said)
+        if page is not None:
+            page.reloaded(used=not said)
+        if said:
+            _send(pipe, ("refused", said))
+
+    def reload(fresh: Settings) -> None:
         try:
-            built.reload(None if fresh is None else _with_credentials(fresh))
-        except (ConfigError, Stop) as error:
-            print(f"mta {name}: the new configuration is not used: {error}", file=sys.stderr)
-            vitals.refused(str(error))
-        else:
-            vitals.refused("")
+            used = _with_credentials(fresh)
+            built.reload(used)
+        except Exception as error:
+            refused(why(error))
+            return
+        vitals.settings = used
+        logs.configure(used.log.level, used.log.format, name)
+        refused("")
 
     def hang_up() -> None:
+        nonlocal given
         reloading()
-        reload(None)
+        try:
+            assert again is not None
+            given = again(given)
+        except Exception as error:
+            refused(why(error))
+        else:
+            reload(given)
         notify("READY=1")
 
     def read_pipe() -> None:
@@ -121,12 +146,13 @@ async def _run(settings: Settings, role: str, name: str, url: str, pipe: Connect
             vitals.refused(message[1])
 
     here.add_signal_handler(signal.SIGTERM, terminate)
-    page = None
+    page: MetricsPage | None = None
     if pipe is not None:
         here.add_reader(pipe.fileno(), read_pipe)
     else:
         here.add_signal_handler(signal.SIGINT, terminate)
-        here.add_signal_handler(signal.SIGHUP, hang_up)
+        if again is not None:
+            here.add_signal_handler(signal.SIGHUP, hang_up)
         page = MetricsPage(settings.metrics.listen, settings.metrics.sites, lambda: terms == 0)
         await _serve(page)
     teller = asyncio.ensure_future(_tell(built, vitals, name, pipe, page))
@@ -148,7 +174,7 @@ async def _serve(page: MetricsPage) -> None:
         await page.start()
     except Stop as stop:
         # A second role on this machine, started by hand beside the engine: it works without a page of its own.
-        logging.getLogger("mta").warning("no metrics of this role: %s", stop.line)
+        _log.warning("no metrics of this role: %s", stop.line)
         page.beat()
 
 

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -26,7 +27,7 @@ from mta.queue.feedback import Feedback
 from mta.queue.profiles import Profiles
 from mta.queue.upkeep import Upkeep
 from mta.tenancy import Profile
-from mta.web.app import OUTBOX, Rules, make_app, serve
+from mta.web.app import OUTBOX, Rules, make_app, serve, use
 from mta.web.doors import Doors as WebDoors
 
 DAY = 86400
@@ -40,9 +41,11 @@ class Serving:
         queueing: Queueing,
         meter: Meter,
         stop: Callable[[], Awaitable[None]],
+        reload: Callable[[Settings], None],
         dropped: Callable[[], int] = lambda: 0,
     ) -> None:
         self.queueing = queueing
+        self.reload = reload
         self._dropped = dropped
         self._counted = 0
         self.meter = meter
@@ -55,9 +58,6 @@ class Serving:
 
     def drain(self) -> None:
         self._draining.set()
-
-    def reload(self, settings: Settings | None) -> None:
-        pass  # listeners keep their addresses while they run
 
     def snapshot(self) -> dict[str, Any]:
         dropped = self._dropped()
@@ -73,16 +73,33 @@ class Serving:
 async def inbound(settings: Settings, name: str, queueing: Queueing) -> Serving:
     """Return the inbound role, listening; raise Stop when its port can't be had."""
     viewing, meter, given = _viewing(settings, queueing), Meter(time.time()), settings.inbound
+    suppressions = assemble.suppressions(settings, queueing)
     doors = InboundDoors(
         tokens=queueing.secrets.tokens,
         lookup=viewing.lookup,
         rules=assemble.classifier(),
         feedback=Feedback(queueing.client, queueing.keys),
-        suppressions=assemble.suppressions(settings, queueing),
+        suppressions=suppressions,
         counted=meter.count,
     )
+    spool = Spool(settings.paths.spool / "reports", given.keep_unparsed)
+    listener = Listener(doors, spool, _hearing(settings))
+
+    def reload(fresh: Settings) -> None:
+        listener.use(_hearing(fresh))
+        spool.keep = fresh.inbound.keep_unparsed
+        suppressions.sealing = fresh.suppression.keep_addresses
+
+    try:
+        await listener.start(listening.sockets("inbound"))
+    except OSError as error:
+        raise _taken("inbound.listen", given.listen, error) from error
+    return Serving(queueing, meter, listener.stop, reload)
+
+
+def _hearing(settings: Settings) -> InboundSettings:
+    given = settings.inbound
     host, port = _address(given.listen)
-    hostname = given.hostname or settings.net.helo or socket.getfqdn()
     caps = Caps(
         connections=given.connections,
         per_ip=given.connections_per_ip,
@@ -91,21 +108,17 @@ async def inbound(settings: Settings, name: str, queueing: Queueing) -> Serving:
         session=given.session,
         max_days=int(given.max_age // DAY),
     )
-    spool = Spool(settings.paths.spool / "reports", given.keep_unparsed)
-    tls = assemble_tls.receiving(given.certificate)
-    listener = Listener(doors, spool, InboundSettings(host, port, hostname, caps, tls))
-    try:
-        await listener.start(listening.sockets("inbound"))
-    except OSError as error:
-        raise _taken("inbound.listen", given.listen, error) from error
-    return Serving(queueing, meter, listener.stop)
+    hostname = given.hostname or settings.net.helo or socket.getfqdn()
+    return InboundSettings(host, port, hostname, caps, assemble_tls.receiving(given.certificate))
 
 
 async def web(settings: Settings, name: str, queueing: Queueing) -> Serving:
     """Return the web role, listening; raise Stop when its port can't be had."""
     viewing, meter, given = _viewing(settings, queueing), Meter(time.time()), settings.web
     profiles = Profiles(viewing.campaigns, strangers=True)
-    own, merged = Exposition(lambda: merged.totals()), Merged()
+    suppressions = assemble.suppressions(settings, queueing)
+    named = Named(settings)
+    own, merged = Exposition(lambda: merged.totals(), sites=settings.metrics.sites), Merged()
 
     def page() -> bytes:
         merged.update(name, meter.snapshot())
@@ -117,28 +130,38 @@ async def web(settings: Settings, name: str, queueing: Queueing) -> Serving:
         link_target=viewing.link_target,
         render=viewing.render,
         feedback=Feedback(queueing.client, queueing.keys),
-        suppressions=assemble.suppressions(settings, queueing),
+        suppressions=suppressions,
         campaigns=viewing.campaigns,
         profile=lambda tenant: profiles.known(tenant) or profiles.find(tenant),
-        own_host=partial(_own_host, settings, profiles),
+        own_host=partial(_own_host, named, profiles),
         ready=partial(_ready, queueing),
         metrics=page if given.metrics else None,
         counted=partial(meter.count, "web_requests_total"),
     )
-    rules = Rules(
-        settings.paths.spool / f"{name}.events",
-        given.spool,
-        given.trusted_hops,
-        int(settings.tracking.max_age // DAY),
-    )
     host, port = _address(given.listen)
     tls = assemble_tls.receiving(given.certificate, "web.certificate")
+    app = make_app(doors, _rules(settings, name))
+
+    def reload(fresh: Settings) -> None:
+        if tls is not None:
+            # What can't be used is found here, by a context that nobody has seen.
+            assemble_tls.receiving(fresh.web.certificate, "web.certificate")
+            assemble_tls.show(tls, fresh.web.certificate, "web.certificate")
+        use(app, _rules(fresh, name))
+        named.settings = fresh
+        suppressions.sealing = fresh.suppression.keep_addresses
+        own.show_sites(fresh.metrics.sites)
+
     try:
-        app = make_app(doors, rules)
         runner = await serve(app, host, port, listening.sockets("web"), tls)
     except OSError as error:
         raise _taken("web.listen", given.listen, error) from error
-    return Serving(queueing, meter, runner.cleanup, lambda: app[OUTBOX].dropped)
+    return Serving(queueing, meter, runner.cleanup, reload, lambda: app[OUTBOX].dropped)
+
+
+def _rules(settings: Settings, name: str) -> Rules:
+    spool, web = settings.paths.spool / f"{name}.events", settings.web
+    return Rules(spool, web.spool, web.trusted_hops, int(settings.tracking.max_age // DAY))
 
 
 def _viewing(settings: Settings, queueing: Queueing) -> Viewing:
@@ -155,10 +178,16 @@ def _taken(setting: str, listen: str, error: OSError) -> Stop:
     return Stop(UNAVAILABLE, f"{setting} {listen} can't be used: {error.strerror or error}")
 
 
-def _own_host(
-    settings: Settings, profiles: Profiles, host: str, recipient: Recipient
-) -> bool | Awaitable[bool]:
+@dataclass(slots=True)
+class Named:
+    """The settings that say by which host names we are called; a reload puts others in."""
+
+    settings: Settings
+
+
+def _own_host(named: Named, profiles: Profiles, host: str, recipient: Recipient) -> bool | Awaitable[bool]:
     """Whether a host name is one that this recipient's tenant uses in links."""
+    settings = named.settings
 
     def owns(profile: Profile | None) -> bool:
         if profile is not None and profile.track_host:

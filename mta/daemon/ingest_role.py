@@ -37,10 +37,11 @@ RULED_SECONDS = 300.0
 
 @dataclass(slots=True)
 class Rulebook:
-    """The site rules, sources and pools in force; a reload puts others in."""
+    """The site rules, sources and pools in force, and who knows where domains are; a reload puts others in."""
 
     shaping: Shaping
     pools: Pools
+    resolver: Resolver
 
 
 class Taking:
@@ -73,11 +74,17 @@ class Taking:
         for expander in self.expanders:
             expander.drain()
 
-    def reload(self, settings: Settings | None) -> None:
-        """Use the site rules and pools as they are now; nothing else of this role changes while it runs."""
-        if settings is not None:
-            self.rules.shaping = assemble.shaping(settings)
-            self.rules.pools = assemble.pools(settings)
+    def reload(self, settings: Settings) -> None:
+        """Route, admit and open packs as the settings say, from the next entry on."""
+        shaping, pools, rules = assemble.shaping(settings), assemble.pools(settings), self.rules
+        rules.shaping, rules.pools = shaping, pools
+        rules.resolver.become(assemble.resolver(settings))
+        mailroom = self.ingest.mailroom
+        mailroom.rules = _admitting(settings)
+        mailroom.admission.review_first = settings.tenants.review_first
+        mailroom.putter.sorter.suppressions.sealing = settings.suppression.keep_addresses
+        for expander in self.expanders:
+            expander.room = _room(settings, shaping)
 
     def snapshot(self) -> dict[str, Any]:
         """Return the metrics so far."""
@@ -106,13 +113,9 @@ def _taking(settings: Settings, name: str, queueing: Queueing, *, express: bool)
     campaigns = Campaigns(client, keys)
     suppressions = assemble.suppressions(settings, queueing)
     control, terms = Control(client, keys), TermsBook(client, keys)
-    retry = settings.retry
-    urgent, transactional, bulk = (
-        int(one.lifetime * 1000) for one in (retry.urgent, retry.transactional, retry.bulk)
-    )
     queues = [Queue(client, keys, shard) for shard in range(keys.shards)]
-    rules = Rulebook(assemble.shaping(settings), assemble.pools(settings))
-    routing = Routing(Sites(client, keys), partial(_look_up, assemble.resolver(settings), rules))
+    rules = Rulebook(assemble.shaping(settings), assemble.pools(settings), assemble.resolver(settings))
+    routing = Routing(Sites(client, keys), partial(_look_up, rules))
     sorter = Sorter(suppressions, routing, keys.shards)
     mailroom = Mailroom(
         intake,
@@ -120,7 +123,7 @@ def _taking(settings: Settings, name: str, queueing: Queueing, *, express: bool)
         Putter(queues, sorter),
         control,
         terms,
-        Rules(settings.tenants.open, (urgent, transactional, bulk), settings.tenants.review_first),
+        _admitting(settings),
     )
     orders = Orders(campaigns, control, Sifting(client, keys), terms, lambda: rules.pools)
     office = Office(campaigns, orders, suppressions, terms, AuditLog(client, keys))
@@ -133,19 +136,31 @@ def _taking(settings: Settings, name: str, queueing: Queueing, *, express: bool)
         if express
         else [Shelves(client, queueing.connect_blocking(), keys, shard) for shard in range(keys.shards)]
     )
-    room = Room(ready=settings.queue.ready, interval=rules.shaping.default.interval)
+    room = _room(settings, rules.shaping)
     expanders = [
         Expander(one, queues, shard, sorter, campaigns.window, room) for shard, one in enumerate(shelves)
     ]
     return Taking(taking, expanders, rules, queueing, meter)
 
 
-async def _look_up(resolver: Resolver, rules: Rulebook, domain: str) -> Found | None:
+def _admitting(settings: Settings) -> Rules:
+    retry = settings.retry
+    urgent, transactional, bulk = (
+        int(one.lifetime * 1000) for one in (retry.urgent, retry.transactional, retry.bulk)
+    )
+    return Rules(settings.tenants.open, (urgent, transactional, bulk), settings.tenants.review_first)
+
+
+def _room(settings: Settings, shaping: Shaping) -> Room:
+    return Room(ready=settings.queue.ready, interval=shaping.default.interval)
+
+
+async def _look_up(rules: Rulebook, domain: str) -> Found | None:
     ruled = rules.shaping.domains.get(domain)
     if ruled is not None:
         return Found(ruled, RULED_SECONDS)  # the file says where it belongs: nothing to look up
     try:
-        found = await resolver.exchangers(domain)
+        found = await rules.resolver.exchangers(domain)
     except Unroutable:
         return None
     return Found(rules.shaping.site(domain, found.names), found.ttl)

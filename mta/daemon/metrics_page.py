@@ -86,6 +86,10 @@ class MetricsPage:
         self._meter.gauge("reload_refused", 0 if used else 1)
         self.merged.update(OWN, self._meter.snapshot())
 
+    def show_sites(self, sites: int) -> None:
+        """Give so many receiving sites series of their own."""
+        self._exposition.show_sites(sites)
+
     def fault(self) -> str:
         """Return why the watchdog is not to be fed: a process hangs, or Redis answers none; empty: all is well."""
         now = time.monotonic()

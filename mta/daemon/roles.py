@@ -23,6 +23,7 @@ from mta.keeper.strikes import Strikes
 from mta.keeper.tls_reports import TlsReports
 from mta.keeper.warmup import WarmUp
 from mta.metrics.meter import Meter
+from mta.net.resolver import Resolver
 from mta.queue.audit import AuditLog
 from mta.queue.campaigns import Campaigns
 from mta.queue.control import Control
@@ -48,8 +49,8 @@ class Role(Protocol):
     def drain(self) -> None:
         """Begin to stop."""
 
-    def reload(self, settings: Settings | None) -> None:
-        """Use new settings, and read keys again."""
+    def reload(self, settings: Settings) -> None:
+        """Use new settings, and read keys again; raise and change nothing when they are no good."""
 
     def snapshot(self) -> dict[str, Any]:
         """Return the metrics so far."""
@@ -81,11 +82,13 @@ class _Keeping:
     """The keeper's role."""
 
     def __init__(
-        self, works: Keeper, reports: TlsReports, queueing: Queueing, counted: Callable[[], dict[str, Any]]
-    ) -> None:
+        self, works: Keeper, reports: TlsReports, queueing: Queueing, counted: Callable[[], dict[str, Any]],
+        resolver: Resolver,
+    ) -> None:  # fmt: skip
         self.works = works
         self.reports = reports
         self.queueing = queueing
+        self.resolver = resolver
         self.snapshot = counted
 
     async def run(self) -> None:
@@ -97,15 +100,19 @@ class _Keeping:
         self.reports.drain()
         self.works.drain()
 
-    def reload(self, settings: Settings | None) -> None:
-        """Write the shaping file's limits anew, report as who the settings say, guard by their thresholds; no more."""
-        if settings is not None:
-            self.reports.settings = assemble_tls.reporting(settings)
-            assemble_guard.reload(self.works, settings)
-            if self.works.doors.warmup is not None:
-                self.works.doors.warmup.use(assemble.warming(settings))
-            sites = assemble.site_limits(assemble.shaping(settings))
-            self._task = asyncio.ensure_future(self.works.reshape(sites))
+    def reload(self, settings: Settings) -> None:
+        """Write the shaping file's limits anew; keep, trim, guard and report as the settings say."""
+        told, reporting = _told(settings, self.queueing), assemble_tls.reporting(settings)
+        doors = self.works.doors
+        self.reports.settings = reporting
+        self.resolver.become(assemble.resolver(settings))
+        assemble_guard.reload(self.works, settings)
+        if doors.warmup is not None:
+            doors.warmup.use(assemble.warming(settings))
+        if doors.strikes is not None:
+            doors.strikes.suppressions.sealing = settings.suppression.keep_addresses
+        self.works.settings = told
+        self._task = asyncio.ensure_future(self.works.reshape(told.sites))
 
     async def close(self) -> None:
         await self.queueing.close()
@@ -137,8 +144,20 @@ async def _keeper(settings: Settings, name: str, queueing: Queueing) -> Role:
         ),
         WarmUp(assemble.warming(settings), WarmBook(client, keys)),
     )
-    told = KeeperSettings(
-        keys=keys,
+    meter = Meter(time.time())
+    keeper = Keeper(_told(settings, queueing), doors)
+    keeper.counted = meter.count
+    if doors.guard is not None:
+        doors.guard.counted = meter.count
+    lags = partial(_gauges, meter, keeper)
+    resolver = assemble.resolver(settings)
+    reports = assemble_tls.reports(settings, name, resolver, client, keys)
+    return _Keeping(keeper, reports, queueing, lags, resolver)
+
+
+def _told(settings: Settings, queueing: Queueing) -> KeeperSettings:
+    return KeeperSettings(
+        keys=queueing.keys,
         durability=settings.redis.durability,
         submit_limit=settings.queue.submit_limit,
         events_max_bytes=settings.events.max_bytes,
@@ -149,14 +168,6 @@ async def _keeper(settings: Settings, name: str, queueing: Queueing) -> Role:
         audit_most=settings.audit.most,
         sites=assemble.site_limits(assemble.shaping(settings)),
     )
-    meter = Meter(time.time())
-    keeper = Keeper(told, doors)
-    keeper.counted = meter.count
-    if doors.guard is not None:
-        doors.guard.counted = meter.count
-    lags = partial(_gauges, meter, keeper)
-    reports = assemble_tls.reports(settings, name, assemble.resolver(settings), client, keys)
-    return _Keeping(keeper, reports, queueing, lags)
 
 
 def _gauges(meter: Meter, keeper: Keeper) -> dict[str, Any]:

@@ -4,61 +4,46 @@ Order of stopping: what takes work in before what does it, what does it before w
 """
 
 import asyncio
-import fcntl
+import logging
 import multiprocessing
 import os
 import signal
-import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
+from typing import Any
 
 from mta.config.settings import Settings
-from mta.daemon import child
-from mta.daemon.exits import UNAVAILABLE, Stop
+from mta.daemon import child, logs
+from mta.daemon.exits import Stop
+from mta.daemon.kept import Kept, workers
 from mta.daemon.metrics_page import MetricsPage
 from mta.daemon.notify import notify, reloading
-from mta.queue import embedded
-from mta.queue.embedded import Embedded, NoServer
+from mta.daemon.own_server import OwnServer, locked
+from mta.daemon.reloading import Again, why
+
+_log = logging.getLogger("mta")
 
 STOP_ORDER = ("ingest", "express", "worker", "courier", "inbound", "web", "keeper")
 QUICK_DEATH = 5.0  # a role that lived shorter waits before it is started again
 LONGEST_WAIT = 10.0
-SERVER_SECONDS = 0.5  # how often the embedded server is looked after
 DRAIN_SECONDS = (
     60.0  # transactions under way may take that long, then the rest is recovered at the next start
 )
 LAST_SECONDS = 2.0  # for each role that is asked when that time is over
 
 
-@dataclass
-class Kept:
-    """A role the supervisor keeps alive."""
-
-    role: str
-    name: str
-    process: ForkServerProcess | None = None
-    pipe: Connection | None = None
-    started: float = 0.0
-    deaths: int = 0
-    ready: bool = False
-    stopping: bool = False
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
-
-
 class Supervisor:
     """Keeps the roles of one host."""
 
-    def __init__(self, settings: Settings, reload: Callable[[], Settings]) -> None:
+    def __init__(self, settings: Settings, again: Again) -> None:
         self.settings = settings
-        self.reload_settings = reload
-        self.server: Embedded | None = None
+        self._again_read = again
+        self._refused = ""  # why the configuration read last is not used
+        self.server = OwnServer(settings)
         self.url = settings.redis.url
         self.roles = [Kept("keeper", "keeper"), Kept("ingest", "ingest1"), Kept("express", "express1")]
-        count = settings.workers.count or os.cpu_count() or 1
-        self.roles += [Kept("worker", f"worker{number}") for number in range(1, count + 1)]
+        self.roles += [Kept("worker", name) for name in workers(settings)]
         self.roles.append(Kept("courier", "courier1"))
         if settings.inbound.listen:
             self.roles.append(Kept("inbound", "inbound1"))
@@ -73,12 +58,12 @@ class Supervisor:
 
     def ready(self) -> bool:
         """Whether every role runs."""
-        return all(kept.ready for kept in self.roles)
+        return all(kept.ready for kept in self.roles if not kept.stopping)
 
     async def run(self) -> int:
         """Run until a signal; return the exit code."""
         here = asyncio.get_running_loop()
-        lock = self._lock()
+        lock = locked(self.settings.paths.root)
         here.add_signal_handler(signal.SIGTERM, self._terminate)
         here.add_signal_handler(signal.SIGINT, self._terminate)
         here.add_signal_handler(signal.SIGHUP, self._reload)
@@ -86,63 +71,19 @@ class Supervisor:
         try:
             await self.page.start()
             if self.url == "embedded":
-                self.server = self._start_server()  # in this thread: the server ends with it
+                self.server.start()  # in this thread: the server ends with it
                 self.url = self.server.url
             for kept in self.roles:
                 self._start(kept)
-            await self._watch_server()
+            await self.server.watch(self._stopping)
         finally:
             await self._stop_all()
-            if self.server is not None:
-                await asyncio.to_thread(self.server.stop)
+            await asyncio.to_thread(self.server.stop)
             await self.page.stop()
             os.close(lock)
         if self.fault is not None:
             raise self.fault
         return 0
-
-    def _lock(self) -> int:
-        state = self.settings.paths.root
-        state.mkdir(parents=True, exist_ok=True)
-        fd = os.open(state / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(fd)
-            raise Stop(UNAVAILABLE, f"another engine runs with the state directory {state}") from error
-        return fd
-
-    def _start_server(self) -> Embedded:
-        redis = self.settings.redis
-        directory = self.settings.paths.redis
-        try:
-            return embedded.start(
-                directory,
-                binary=redis.binary,
-                durability=redis.durability,
-                port=redis.port,
-                memory=self.settings.redis.memory,
-            )
-        except NoServer as error:
-            raise Stop(UNAVAILABLE, str(error)) from error
-
-    async def _watch_server(self) -> None:
-        """Wait for the end; start our Redis again when it dies. Its file holds all that was accepted."""
-        while not self._stopping.is_set():
-            try:
-                async with asyncio.timeout(SERVER_SECONDS):
-                    await self._stopping.wait()
-            except TimeoutError:
-                pass
-            if self.server is None or self.server.process.poll() is None or self._stopping.is_set():
-                continue
-            print("mta: the embedded server ended, starting it again", file=sys.stderr)
-            self.server.stop()
-            try:
-                self.server = self._start_server()
-            except Stop as stop:
-                print(f"mta: {stop.line}", file=sys.stderr)
-                await asyncio.sleep(1.0)
 
     # roles
 
@@ -169,11 +110,15 @@ class Supervisor:
             return
         if kind == "ready":
             kept.ready = True
+            if self._refused:
+                self._tell(kept, ("refused", self._refused))
             if self.ready():
                 self._was_up = True
                 notify("READY=1")
         elif kind == "metrics":
             self.page.told(kept.name, value)
+        elif kind == "refused":
+            self.page.reloaded(used=False)
 
     def _died(self, kept: Kept, process: ForkServerProcess) -> None:
         here = asyncio.get_running_loop()
@@ -184,6 +129,9 @@ class Supervisor:
         kept.process = None
         if kept.stopping:
             kept.ended.set()
+            if not self._stopping.is_set():
+                self.roles.remove(kept)  # a worker too many since a reload
+                self._fit()  # which may be wanted again by now
             return
         if not kept.ready and code >= 64 and not self._was_up:
             # It never came up and says why: starting it again would say the same.
@@ -194,8 +142,8 @@ class Supervisor:
         lived = time.monotonic() - kept.started
         kept.deaths = kept.deaths + 1 if lived < QUICK_DEATH else 0
         wait = 0.0 if kept.deaths <= 1 else min(0.25 * 2**kept.deaths, LONGEST_WAIT)
-        why = f"signal {-code}" if code < 0 else f"exit code {code}"
-        print(f"mta: {kept.name} ended ({why}), starting it again", file=sys.stderr)
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        _log.error("%s ended (%s), starting it again", kept.name, how)
         here.call_later(wait, self._again, kept)
 
     def _again(self, kept: Kept) -> None:
@@ -222,10 +170,10 @@ class Supervisor:
         for role in STOP_ORDER:
             group = [kept for kept in self.roles if kept.role == role]
             for kept in group:
-                kept.stopping = True
+                asked, kept.stopping = kept.stopping, True
                 if kept.process is None:
                     kept.ended.set()
-                else:
+                elif not asked:
                     kept.process.terminate()
             try:
                 async with asyncio.timeout_at(max(ends, asyncio.get_running_loop().time() + LAST_SECONDS)):
@@ -237,28 +185,60 @@ class Supervisor:
                         kept.process.kill()
                         await kept.ended.wait()
 
+    # reading the configuration again
+
     def _reload(self) -> None:
         reloading()
         try:
-            self.settings = self.reload_settings()
+            self.settings = self._again_read(self.settings)
         except Exception as error:
-            print(f"mta: the new configuration is not used: {error}", file=sys.stderr)
-            self.page.reloaded(used=False)
-            for kept in self.roles:
-                if kept.pipe is not None and kept.process is not None:
-                    kept.pipe.send(("refused", str(error)))
+            self._refused = why(error)
+            _log.error("the new configuration is not used: %s", self._refused)
         else:
-            self.page.reloaded(used=True)
-            for kept in self.roles:
-                if kept.pipe is not None and kept.process is not None:
-                    kept.pipe.send(("reload", self.settings))
+            self._refused = ""
+            self.page.show_sites(self.settings.metrics.sites)
+            logs.configure(self.settings.log.level, self.settings.log.format, "supervisor")
+        self.page.reloaded(used=not self._refused)
+        for kept in self.roles:
+            self._tell(kept, ("refused", self._refused) if self._refused else ("reload", self.settings))
+        if not self._refused:
+            self._fit()
         notify("READY=1")
 
+    def _tell(self, kept: Kept, message: tuple[str, Any]) -> None:
+        if kept.pipe is not None and kept.process is not None:
+            try:
+                kept.pipe.send(message)
+            except OSError:
+                pass  # it is just dying; its next life begins with the new settings
 
-def supervise(settings: Settings, reload: Callable[[], Settings]) -> int:
+    def _fit(self) -> None:
+        """Have as many workers as the settings say: start what is missing, drain what is too much."""
+        wanted = workers(self.settings)
+        here = {kept.name: kept for kept in self.roles if kept.role == "worker"}
+        for name in wanted:
+            if name not in here and not self._stopping.is_set():
+                kept = Kept("worker", name)
+                self.roles.append(kept)
+                self._start(kept)
+        for name, kept in here.items():
+            if name not in wanted and not kept.stopping:
+                self._dismiss(kept)
+
+    def _dismiss(self, kept: Kept) -> None:
+        kept.stopping = True
+        if kept.process is None:
+            self.roles.remove(kept)
+            return
+        kept.process.terminate()
+        asyncio.get_running_loop().call_later(DRAIN_SECONDS, kept.process.kill)
+
+
+def supervise(settings: Settings, again: Again) -> int:
     """Run the engine in the foreground; return the exit code."""
-    return asyncio.run(_supervise(settings, reload))
+    logs.configure(settings.log.level, settings.log.format, "supervisor")
+    return asyncio.run(_supervise(settings, again))
 
 
-async def _supervise(settings: Settings, reload: Callable[[], Settings]) -> int:
-    return await Supervisor(settings, reload).run()
+async def _supervise(settings: Settings, again: Again) -> int:
+    return await Supervisor(settings, again).run()

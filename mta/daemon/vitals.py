@@ -9,6 +9,7 @@ import os
 import resource
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,6 +60,8 @@ class Vitals:
         }
         for resolver in resolvers.values():  # the workers of all shards share one
             resolver.ask = counted_ask(resolver.ask, self.meter)
+        if hasattr(built, "counted_ask"):
+            built.counted_ask = partial(counted_ask, meter=self.meter)  # another one, after a reload
         for worker in getattr(built, "workers", ()):
             worker.doors.counted, worker.doors.timed = self.meter.count, self.meter.observe
             worker.doors.sources.counted = self.meter.count
@@ -105,7 +108,7 @@ class Vitals:
     def refused(self, why: str) -> None:
         """The configuration read last is not used, for this reason; empty: it is."""
         if self.attendance is not None:
-            self.attendance.refused = why
+            self.attendance.refuse(why)
 
     async def leave(self) -> None:
         """Take the process off the roll."""

@@ -6,6 +6,7 @@ import socket
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from mta.dkim.multibuffer import LANES
 from mta.maillog import MailLog
 from mta.metrics.meter import Meter
 from mta.net.mtasts import StsPolicies
-from mta.net.resolver import Resolver
+from mta.net.resolver import Ask, Resolver
 from mta.policy.tlsrpt import Counts
 from mta.queue.campaigns import Campaigns
 from mta.queue.control import Control
@@ -35,7 +36,6 @@ from mta.workers.keyring import Keyring
 from mta.workers.plan import Doors
 from mta.workers.scopes import parse as parse_scopes
 from mta.workers.sources import Sources
-from mta.workers.stops import Stops
 from mta.workers.transcript import Transcript
 from mta.workers.worker import Worker
 
@@ -66,6 +66,7 @@ class Working:
         self.tls_counts = Counts()
         self.transcript: Transcript | None = None
         self.presence = Presence()
+        self.counted_ask: Callable[[Ask], Ask] = _uncounted
 
     async def run(self) -> None:
         """Work until drained."""
@@ -149,23 +150,31 @@ class Working:
         for worker in self.workers:
             worker.drain()
 
-    def reload(self, settings: Settings | None) -> None:
-        """Use new settings, and read keys again; raise Stop or ConfigError and change nothing when they are no good."""
-        self.keyring.forget()
-        self.watch.log.reopen()  # a rotation may have moved the file away
-        if self.transcript is not None:
-            self.transcript.reopen()
-        if settings is None:
-            return
+    def reload(self, settings: Settings) -> None:
+        """Use new settings, and read keys again; raise Stop or ConfigError and change nothing when they are no good.
+
+        Sessions that are open end after their batch.
+        """
         plans = [
             assemble.plan(settings, worker.plan.name, courier=worker.plan.courier) for worker in self.workers
         ]
         self.use(settings, self.sts.resolver)
+        self.sts.resolver.become(assemble.resolver(settings))
+        self.sts.resolver.ask = self.counted_ask(self.sts.resolver.ask)
+        self.watch.log.change(form=settings.log.mail_format, redact=settings.log.redact)
+        self.watch.log.reopen()  # a rotation may have moved the file away
+        self.keyring.read_again(settings.dkim_keys)
         for worker, plan in zip(self.workers, plans, strict=True):
+            assemble.follow(worker.doors, settings)
             worker.replan(plan)
             worker.delivery.dispatch.renew()
         self.presence.look(plans[0].pools)
         self.leave_out()
+
+    @property
+    def faults(self) -> list[str]:
+        """What is wrong and does not stop the role: said on the roll."""
+        return [f"{path} can't be used: {why}" for path, why in sorted(self.keyring.faults.items())]
 
     def snapshot(self) -> dict[str, Any]:
         """Return the metrics so far."""
@@ -187,6 +196,10 @@ class Working:
         for journal in self.journals:
             journal.close()
         await self.queueing.close()
+
+
+def _uncounted(ask: Ask) -> Ask:
+    return ask
 
 
 async def worker(settings: Settings, name: str, queueing: Queueing, *, courier: bool = False) -> Working:
@@ -233,7 +246,7 @@ async def worker(settings: Settings, name: str, queueing: Queueing, *, courier: 
             tls=None,  # `use` says
             classify=partial(assemble.classify_reply, rules),
             told=watch.told,
-            stops=Stops(suppressions) if settings.suppression.check_before_attempt else None,
+            stops=assemble.stops(settings, suppressions),
             sources=Sources(Control(client, keys)),
             multibuffer=signing,
         )

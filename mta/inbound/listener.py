@@ -55,6 +55,11 @@ class Listener:
         """The port in use, for settings that left it to the system."""
         return int(self._servers[0].sockets[0].getsockname()[1])
 
+    def use(self, settings: Settings) -> None:
+        """Keep to other limits, name and certificate with sessions that begin from now on; the address stays."""
+        self.settings, self.gate.caps = settings, settings.caps
+        self.processor.max_days = settings.caps.max_days
+
     async def start(self, sockets: Sequence[socket.socket] = ()) -> None:
         """Open the port, or take `sockets` that somebody opened for us; raise OSError when it can't be.
 

@@ -60,6 +60,14 @@ class Resolver:
     def __repr__(self) -> str:
         return f"<Resolver {self.recall!r}, {len(self._asked)} questions under way>"
 
+    def become(self, other: "Resolver") -> None:
+        """Ask and answer as `other` would from now on, whoever holds this one.
+
+        What is remembered stays: it is no worse than it was, and ends with its time.
+        """
+        self.ask, self.ipv6, self.allow_private = other.ask, other.ipv6, other.allow_private
+        self.memory, self.parallel, self._turn = other.memory, other.parallel, None
+
     async def lookup(self, name: str, kind: str) -> Answer:
         """Return the DNS's answer, remembered for its TTL; raise Unroutable when it has none to give.
 
@@ -78,11 +86,12 @@ class Resolver:
         return await asyncio.shield(task)
 
     async def _learn(self, name: str, kind: str) -> Answer:
-        if self._turn is None:
-            self._turn = asyncio.Semaphore(self.parallel)
+        turn = self._turn
+        if turn is None:
+            turn = self._turn = asyncio.Semaphore(self.parallel)
         key = (name, kind)
         try:
-            async with self._turn:
+            async with turn:
                 answer = await self.ask(name, kind)
         except Unroutable as error:
             if error.reply.kind != 4:

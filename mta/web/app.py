@@ -35,6 +35,7 @@ class Rules:
 
 
 OUTBOX = web.AppKey("outbox", Outbox)
+HANDLERS = web.AppKey("handlers", Handlers)
 
 
 def make_app(doors: Doors, rules: Rules) -> web.Application:
@@ -42,7 +43,7 @@ def make_app(doors: Doors, rules: Rules) -> web.Application:
     outbox = Outbox(doors.feedback, doors.suppressions, Spool(rules.spool, rules.spool_bytes))
     handlers = Handlers(doors, outbox, rules.trusted_hops, rules.max_days)
     app = web.Application(client_max_size=MAX_BODY, middlewares=[_counting(doors)])
-    app[OUTBOX] = outbox
+    app[OUTBOX], app[HANDLERS] = outbox, handlers
     app.router.add_get(f"/o/{TOKEN}.gif", handlers.beacon, name="open")
     app.router.add_get("/o/{rest:.*}", handlers.gif, name="open-unknown")
     app.router.add_get(f"/c/{TOKEN}/{{link:[0-9]{{1,4}}}}", handlers.click, name="click")
@@ -57,6 +58,12 @@ def make_app(doors: Doors, rules: Rules) -> web.Application:
     app.on_startup.append(_start)
     app.on_cleanup.append(_stop)
     return app
+
+
+def use(app: web.Application, rules: Rules) -> None:
+    """Keep to other rules from the next request on; the file of the spool stays."""
+    app[HANDLERS].trusted_hops, app[HANDLERS].max_days = rules.trusted_hops, rules.max_days
+    app[OUTBOX].spool.max_bytes = rules.spool_bytes
 
 
 async def serve(
