@@ -1,10 +1,12 @@
 """The way to a running engine: its Redis, opened for one command."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import wraps
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
@@ -77,6 +79,35 @@ def awaited(command: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        asyncio.run(command(*args, **kwargs))
+        until_ended(command(*args, **kwargs))
 
     return run
+
+
+def until_ended(command: Coroutine[Any, Any, None]) -> None:
+    """Run a command to its end, or to Ctrl-C: then it is cancelled, and KeyboardInterrupt raised; at once by a second.
+
+    `asyncio.run` alone cancels within the signal, where the task may be running: it would learn of it at its next
+    wait, and the first wait of a call to Redis is a look without any time (`asyncio.timeout(0)`), which takes a
+    cancellation from before it began for its own end. The loop cancels a task that waits.
+    """
+
+    async def whole() -> None:
+        loop, task, presses = asyncio.get_running_loop(), asyncio.current_task(), count()
+        assert task is not None
+
+        def pressed(*_: object) -> None:
+            if next(presses):
+                raise KeyboardInterrupt
+            loop.call_soon_threadsafe(task.cancel)
+
+        before = signal.signal(signal.SIGINT, pressed)
+        try:
+            await command
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    try:
+        asyncio.run(whole())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None

@@ -35,7 +35,10 @@ def run(config: Path | None, role: str, name: str | None) -> int:
 @click.command()
 @click.option("--recipients", type=click.IntRange(100, 20_000), default=2000, help="How many people.")
 @click.option("--rate", default="40/s", help="Messages per second to each receiving site.")
-def demo(recipients: int, rate: str) -> int:
+@click.option(
+    "--redis", metavar="URL", default="", help="An empty server or cluster, in the place of an own one."
+)
+def demo(recipients: int, rate: str, redis: str) -> int:
     """Show the whole engine at work on loopback; nothing leaves this machine.
 
     \b
@@ -45,7 +48,7 @@ def demo(recipients: int, rate: str) -> int:
     from mta.demo.run import Options
     from mta.demo.run import run as run_demo
 
-    return run_demo(Options(recipients=recipients, rate=rate))
+    return run_demo(Options(recipients=recipients, rate=rate, redis=redis))
 
 
 @click.command()

@@ -38,6 +38,7 @@ class Options:
     """How large the demo is."""
 
     recipients: int = 2000
+    redis: str = ""  # URL of an empty server; none: the engine's own
     rate: str = "40/s"  # per receiving site: slow enough to watch, and to be overtaken
 
 
@@ -66,7 +67,7 @@ def run(options: Options | None = None) -> int:
 
 async def _run(options: Options, console: Console) -> int:
     began = time.monotonic()
-    stage = Stage(options.rate)
+    stage = Stage(options.rate, options.redis)
     story = Story()
     code: int | None = None
     try:

@@ -27,6 +27,7 @@ from mta.queue.link import Client, Server, connect
 
 READY_SECONDS = 20.0
 SENDER_DOMAIN = "shop.example"
+CLUSTER_SHARDS = 6
 MOST_CAPTURED = 8000
 SELECTORS: dict[str, Literal["rsa", "ed25519"]] = {"s1": "rsa", "e1": "ed25519"}
 
@@ -38,17 +39,18 @@ class StageFault(RuntimeError):
 class Stage:
     """The running surroundings; `open` before, `close` after."""
 
-    def __init__(self, rate: str) -> None:
+    def __init__(self, rate: str, redis: str = "") -> None:
         self.root = Path(tempfile.mkdtemp(prefix="mta-demo-"))
         self.state = self.root / "state"
         self.rate = rate
+        self.server = Server(redis) if redis else None  # None: the engine starts one of its own
         self.capture = Capture(MOST_CAPTURED)
         self.smtp_port, self.inbound_port, self.web_port, self.metrics_port = (_free_port() for _ in range(4))
         self.nameserver: Nameserver | None = None
         self.receiver: Receiver | None = None
         self.engine: asyncio.subprocess.Process | None = None
         self.client: Client | None = None
-        self.keys = Keys()
+        self.keys = Keys(shards=CLUSTER_SHARDS if self.server and self.server.is_cluster else 1)
         self.txt: dict[str, str] = {}  # published DKIM records by name
 
     @property
@@ -63,7 +65,8 @@ class Stage:
         return self.root / "engine.log"
 
     async def open(self) -> None:
-        """Start everything; raise StageFault."""
+        """Start everything; raise StageFault, also for a server that holds a queue already."""
+        await self._until_empty()
         self._make_keys()
         extra = {name: {"TXT": (_quoted(text),)} for name, text in self.txt.items()}
         self.nameserver = Nameserver(town.zone(extra))
@@ -130,6 +133,11 @@ class Stage:
         (self.root / "mta.toml").write_text(
             f"""[paths]
 state = {json.dumps(str(self.state))}
+[redis]
+url = {json.dumps(self.server.url if self.server else "embedded")}
+durability = "{"everysec" if self.server else "always"}"
+[queue]
+shards = {self.keys.shards}
 [net]
 smtp_port = {self.smtp_port}
 resolver = ["127.0.0.1:{dns_port}"]
@@ -156,14 +164,25 @@ listen = "127.0.0.1:{self.metrics_port}"
 """
         )
 
+    async def _until_empty(self) -> None:
+        if self.server is None:
+            return
+        client = connect(self.server)
+        try:
+            if await client.exists(self.keys.status) or await client.exists(self.keys.tenants):
+                raise StageFault(f"{self.server} holds an engine's queue; --redis is to name an empty server")
+        finally:
+            await client.aclose()
+
     async def _until_ready(self) -> None:
         assert self.engine is not None
         path = self.state / "redis" / "redis.sock"
+        server = self.server or Server(f"unix://{path}")
         loop = asyncio.get_running_loop()
         ends = loop.time() + READY_SECONDS
         while loop.time() < ends and self.engine.returncode is None:
-            if path.exists():
-                client = connect(Server(f"unix://{path}"))
+            if self.server or path.exists():
+                client = connect(server)
                 with suppress(OSError):
                     if await client.hget(self.keys.status, "accepting") == b"1":
                         self.client = client
