@@ -14,7 +14,9 @@ from mta.daemon.supervisor import supervise
 
 def run(settings: Settings, config: Path | None, role: str | None, name: str | None) -> int:
     """Run until told to stop; return the exit code. One clear line on stderr says what went wrong."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until somebody listens to it: the settings are as new as can be
+    signal.signal(
+        signal.SIGHUP, signal.SIG_IGN
+    )  # until somebody listens to it: the settings are as new as can be
     try:
         try:
             check(settings)

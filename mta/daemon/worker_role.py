@@ -123,11 +123,16 @@ class Working:
             )
 
     def use(self, settings: Settings, resolver: Resolver) -> None:
-        """Keep to what the settings say of policies and routes; raise Stop when they can't be used."""
+        """Keep to what the settings say of policies, routes and signing; raise Stop when they can't be used."""
         found = assemble_tls.secured(settings, resolver, self.sts)
+        signing = library.load(Path(sys.prefix, "lib")) if settings.dkim.multibuffer else None
         for worker in self.workers:
             found.into(worker.doors)
+            # A courier's messages are alone on their sessions.
+            worker.doors.multibuffer = None if worker.plan.courier else signing
             worker.doors.tls_counts = self.tls_counts if settings.tls_reports.sender else None
+        if signing is not None:
+            _log.info("RSA signatures are made up to %d in one call", LANES)
         self._transcribe(settings)
 
     def _transcribe(self, settings: Settings) -> None:
@@ -217,9 +222,6 @@ async def worker(settings: Settings, name: str, queueing: Queueing, *, courier: 
     watch = Watch(Meter(time.time()), log)
     rules = assemble.classifier()
     sts = assemble_tls.sts_policies(settings, resolver, client, keys)
-    signing = library.load(Path(sys.prefix, "lib")) if settings.dkim.multibuffer and not courier else None
-    if signing is not None:
-        _log.info("RSA signatures are made up to %d in one call", LANES)
     workers, journals = [], []
     for shard in range(keys.shards):
         queue = Queue(client, keys, shard)
@@ -248,7 +250,6 @@ async def worker(settings: Settings, name: str, queueing: Queueing, *, courier: 
             told=watch.told,
             stops=assemble.stops(settings, suppressions),
             sources=Sources(Control(client, keys)),
-            multibuffer=signing,
         )
         workers.append(Worker(assemble.plan(settings, here, courier=courier), doors))
     role = Working(workers, journals, keyring, queueing, watch, sts)
